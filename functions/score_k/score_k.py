@@ -1,0 +1,38 @@
+"""ScoreK: fit one K to the sample and score it."""
+
+from typing import Any
+
+import boto3
+import msgspec
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from clustering import fit
+from quantization.colour import to_hex
+from quantization.messages import FittedScore, ScoreRequest
+from quantization.storage import check_out
+
+logger = Logger()
+metrics = Metrics()
+s3 = boto3.client("s3")
+
+
+@logger.inject_lambda_context(correlation_id_path="execution")
+@metrics.log_metrics
+def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
+    """Turn a `ScoreRequest` into a `FittedScore`."""
+    request = msgspec.convert(event, ScoreRequest)
+    best = fit(check_out(s3, request.sample), request.k)
+
+    metrics.add_metric("KScored", MetricUnit.Count, 1)
+    logger.info("scored", k=request.k, silhouette=best.silhouette)
+    return msgspec.to_builtins(
+        FittedScore(
+            k=request.k,
+            silhouette=best.silhouette,
+            inertia=best.inertia,
+            error=best.error,
+            palette=to_hex(best.palette),
+        )
+    )

@@ -1,0 +1,120 @@
+"""The messages that cross a state boundary: one type each, used by both sides.
+
+``msgspec.convert(event, Type)`` reads one and ``msgspec.to_builtins(message)`` writes one. The
+largest, `RenderRequest`, stays below 16 KiB for 25 K: bulk data travels by claim check through
+the work bucket, never in the state.
+"""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+HexColour = Annotated[str, Meta(pattern="^#[0-9a-f]{6}$", description="an sRGB colour")]
+PaletteSize = Annotated[int, Meta(ge=1, le=256)]
+
+
+class Upload(Struct, frozen=True, forbid_unknown_fields=True):
+    """One version of one object in the input bucket."""
+
+    bucket: str
+    key: str
+    version_id: str
+    etag: str
+
+
+class ObjectKey(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where an object lies: a claim check in the work bucket, or a result in the output bucket."""
+
+    bucket: str
+    key: str
+
+
+class SampleRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Into Sample: the upload, and the ARN of the execution that handles it."""
+
+    upload: Upload
+    execution: str
+
+
+class Source(Upload, frozen=True, forbid_unknown_fields=True):
+    """The upload, decoded: its size in pixels, as displayed."""
+
+    width: int
+    height: int
+
+
+class Sampled(Struct, frozen=True, forbid_unknown_fields=True):
+    """Out of Sample: the claim to the sample, and which K are worth trying on it."""
+
+    source: Source
+    sample: ObjectKey
+    sample_size: int
+    ks: list[PaletteSize]
+    criterion: str
+
+
+class ScoreRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Into ScoreK: one K and the sample to fit it to."""
+
+    k: PaletteSize
+    sample: ObjectKey
+    execution: str
+
+
+class Score(Struct, frozen=True, kw_only=True):
+    """How well one K fits: the row that the reduction compares and the result lists."""
+
+    k: PaletteSize
+    silhouette: Annotated[float, Meta(ge=-1, le=1)] | None = None
+    """Mean silhouette coefficient; null where it is undefined or was not measured."""
+    inertia: Annotated[float, Meta(ge=0)] | None = None
+    """Sum of squared RGB distances (levels of 0..255) to the nearest centroid."""
+    error: Annotated[float, Meta(ge=0)] | None = None
+    """Mean OKLab distance x 100 between a pixel and its palette colour."""
+    failure: str | None = None
+    """The name of the error, where this K could not be fitted."""
+
+
+class FittedScore(Score, frozen=True, kw_only=True):
+    """Out of ScoreK: the score, and the palette that earned it."""
+
+    palette: list[HexColour]
+
+
+class RenderRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Into Render: the chosen palette, and what the result will say about the choice."""
+
+    source: Source
+    sample_size: int
+    criterion: str
+    k: PaletteSize
+    palette: list[HexColour]
+    scores: list[Score]
+    execution: str
+
+
+class Rendered(Struct, frozen=True):
+    """Out of Render: where the recoloured image and its result JSON lie."""
+
+    image: ObjectKey
+    result: ObjectKey
+
+
+class Swatch(Struct, frozen=True):
+    """One palette colour of a result."""
+
+    colour: HexColour
+    share: Annotated[float, Meta(ge=0, le=1, description="share of the visible pixels")]
+
+
+class Result(Struct, frozen=True, kw_only=True):
+    """The public contract: what ``<name>.json`` beside the recoloured image says."""
+
+    source: Source
+    criterion: str
+    k: PaletteSize
+    palette: Annotated[list[Swatch], Meta(description="most used first")]
+    scores: Annotated[list[Score], Meta(description="one for each K tried")]
+    sample_size: int
+    execution: Annotated[str, Meta(description="ARN of the execution")]
+    versions: Annotated[dict[str, str], Meta(description="of the software that made it")]

@@ -1,0 +1,78 @@
+"""S3: reading the uploaded version, the claim checks in the work bucket, and the results."""
+
+import io
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+from botocore.exceptions import ClientError
+from numpy.typing import NDArray
+
+from quantization.errors import ObjectGone
+from quantization.messages import ObjectKey, Result, Upload
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+
+
+def open_upload(s3: "S3Client", upload: Upload) -> "GetObjectOutputTypeDef":
+    """Open exactly the version that was uploaded, whatever was done to the key since.
+
+    Raises
+    ------
+    ObjectGone
+        If that version, or its bucket, no longer exists.
+    """
+    try:
+        return s3.get_object(Bucket=upload.bucket, Key=upload.key, VersionId=upload.version_id)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchVersion", "NoSuchBucket"):
+            raise ObjectGone(
+                f"version {upload.version_id} was deleted before it was read; upload it again"
+            ) from error
+        raise
+
+
+def read_upload(s3: "S3Client", upload: Upload) -> bytes:
+    """Read all bytes of the uploaded version; raises what `open_upload` raises."""
+    return open_upload(s3, upload)["Body"].read()
+
+
+def check_in(s3: "S3Client", claim: ObjectKey, array: NDArray[np.uint8]) -> None:
+    """Store an array in the work bucket, for whoever holds the claim."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    s3.put_object(Bucket=claim.bucket, Key=claim.key, Body=buffer.getvalue())
+
+
+def check_out(s3: "S3Client", claim: ObjectKey) -> NDArray[np.uint8]:
+    """Fetch the array that a claim stands for."""
+    body = s3.get_object(Bucket=claim.bucket, Key=claim.key)["Body"].read()
+    array: NDArray[np.uint8] = np.load(io.BytesIO(body), allow_pickle=False)
+    return array
+
+
+def write_result(
+    s3: "S3Client", bucket: str, png: bytes, result: Result
+) -> tuple[ObjectKey, ObjectKey]:
+    """Write the recoloured image and then its result JSON: where the JSON is, both are.
+
+    Returns
+    -------
+    image, document : ObjectKey
+        ``<key without extension>.png`` and ``<same>.json`` in `bucket`.
+    """
+    stem = without_extension(result.source.key)
+    image, document = ObjectKey(bucket, f"{stem}.png"), ObjectKey(bucket, f"{stem}.json")
+    text = msgspec.json.format(msgspec.json.encode(result), indent=2)
+    s3.put_object(Bucket=bucket, Key=image.key, Body=png, ContentType="image/png")
+    s3.put_object(Bucket=bucket, Key=document.key, Body=text, ContentType="application/json")
+    return image, document
+
+
+def without_extension(key: str) -> str:
+    """Return the key without its last extension: ``a.b/c.d.jpg`` gives ``a.b/c.d``."""
+    folder, slash, name = key.rpartition("/")
+    stem, _, _ = name.rpartition(".")
+    return folder + slash + (stem or name)

@@ -1,0 +1,1 @@
+"""Running the service on one machine: the embedded engine, and the client."""
