@@ -1,0 +1,25 @@
+"""Go into the background, mend ministack and serve.
+
+Started by `local.engine`, which passes the settings in the environment.
+"""
+
+import os
+
+
+def main() -> None:
+    """Serve until killed, holding the lock that says so."""
+    if os.fork():
+        os._exit(0)
+    with os.fdopen(int(os.environ["ENGINE_LOCK"]), "w") as lock:
+        lock.write(str(os.getpgrp()))
+        lock.flush()
+
+        from ministack import app
+
+        from local.launcher import functions, machines  # noqa: F401 - importing them mends
+
+        app.main()
+
+
+if __name__ == "__main__":
+    main()
