@@ -1,0 +1,11 @@
+# Included by arm64/Makefile and x86_64/Makefile. sam runs `make build-<logical id of the layer>` in
+# a copy of the layer's folder. It does not say for which architecture, so template.yml says it by
+# its choice of Makefile (Metadata, ContextPath).
+#
+# Lambda unzips a function and its layers into at most 262,144,000 bytes. A tenth stays free; the
+# common layer may take 12 MB of the rest and a function 1 MB.
+build-CommonLayer: LIMIT := 12000000
+build-%: LIMIT := 222900000
+
+build-%:
+	python3.13 $(LAYER_BUILDER) --architecture $(ARCHITECTURE) --limit $(LIMIT) . $(ARTIFACTS_DIR)/python

@@ -1,0 +1,170 @@
+"""Build one Lambda layer: locked wheels and our own packages, trimmed, compiled, reproducible.
+
+The same source folder, Python version and architecture give the same bytes wherever and whenever
+the layer is built. No wheel is executed, so one machine builds for any architecture.
+"""
+
+import argparse
+import hashlib
+import importlib.util
+import marshal
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+# Amazon Linux 2023, under Lambda's python3.13, has glibc 2.34.
+PLATFORMS = {"arm64": "aarch64-manylinux_2_34", "x86_64": "x86_64-manylinux_2_34"}
+
+# Where Lambda unpacks layers: the file names that tracebacks show.
+RUNTIME_ROOT = Path("/opt/python")
+
+# All that is left out of the wheels, and why no function misses it.
+TRIMMED = {
+    "bin": "command line scripts; their first line names the build machine's interpreter",
+    "**/tests": "test suites and their data",
+    "joblib/test": "a test suite",
+    "**/*.pyi": "type stubs, read by type checkers only",
+    "**/*.pyx": "Cython source of a compiled module",
+    "**/*.pyx.tp": "template of Cython source",
+    "**/*.pxd": "Cython declarations, read by the Cython compiler only",
+    "**/*.pxd.tp": "template of Cython declarations",
+    "**/*.pxi": "Cython includes",
+    "**/*.pxi.in": "template of Cython includes",
+    "**/*.c": "C source of a compiled module",
+    "**/*.cpp": "C++ source of a compiled module",
+    "**/*.h": "C headers",
+    "**/*.hpp": "C++ headers",
+    "**/*.a": "static libraries, for linking extensions",
+    "**/meson.build": "build recipes",
+    "cv2/data/*.xml": "Haar cascades for face detection",
+    "sklearn/datasets/data": "toy data sets",
+    "sklearn/datasets/descr": "descriptions of the toy data sets",
+    "sklearn/datasets/images": "sample photographs",
+    "*.dist-info/INSTALLER": "who installed it: read by installers",
+    "*.dist-info/RECORD": "hashes of files before trimming",
+    "*.dist-info/REQUESTED": "read by installers",
+    "*.dist-info/WHEEL": "read by installers",
+    "*.dist-info/uv_cache.json": "read by uv",
+    "*.dist-info/sboms": "lists of vendored components, for auditors of the wheel",
+    "*.dist-info/entry_points.txt": "registers the command line scripts",
+    "*.dist-info/top_level.txt": "read by installers",
+}
+
+
+def build(source: Path, target: Path, architecture: str) -> None:
+    """Fill ``target``, the folder that becomes /opt/python, from ``source``."""
+    install(source / "requirements.txt", target, PLATFORMS[architecture])
+    for package in sorted(source.glob("*/__init__.py")):
+        name = package.parent.name
+        shutil.copytree(package.parent, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+    trim(target)
+    compile_bytecode(target)
+    set_modes(target)
+
+
+def install(requirements: Path, target: Path, platform: str) -> None:
+    """Unpack the wheels that ``requirements`` pins by hash, built for ``platform``."""
+    uv = shutil.which("uv")
+    if uv is None:
+        sys.exit("uv is not on PATH; the layers are installed with it: pip install uv")
+    options = ["--quiet", "--python", sys.executable, "--python-platform", platform]
+    options += ["--only-binary", ":all:", "--require-hashes", "--no-deps"]
+    # uv's cache is linked to by other environments: a copy may be changed.
+    options += ["--link-mode", "copy", "--target", str(target)]
+    subprocess.run([uv, "pip", "install", *options, "--requirements", requirements], check=True)  # noqa: S603
+
+
+def trim(target: Path) -> None:
+    """Remove what ``TRIMMED`` lists, and what uv leaves behind in a target folder."""
+    (target / ".lock").unlink(missing_ok=True)
+    for pattern in TRIMMED:
+        for path in sorted(target.glob(pattern)):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def compile_bytecode(target: Path) -> None:
+    """Compile every module, so that importing it on Lambda's read-only disk does not.
+
+    Python trusts unchecked-hash bytecode as it is. The usual kind is tied to the time stamp of its
+    source, and `sam package` sets every time stamp in a zip to 1980.
+    """
+    modules = sorted(target.rglob("*.py"))
+    with ProcessPoolExecutor() as pool:
+        list(pool.map(compile_module, modules, [target] * len(modules), chunksize=16))
+
+
+def compile_module(module: Path, target: Path) -> None:
+    """Write the bytecode of ``module`` (PEP 552), with the names it will have in the runtime."""
+    source = module.read_bytes()
+    name = str(RUNTIME_ROOT / module.relative_to(target))
+    # The compiler shares constants depending on which strings the process has interned before.
+    # After a first compilation it has interned all of them: the second is always the same.
+    _interns_strings = compile(source, name, "exec", dont_inherit=True, optimize=0)
+    code = compile(source, name, "exec", dont_inherit=True, optimize=0)
+    unchecked_hash = (0b01).to_bytes(4, "little")
+    header = importlib.util.MAGIC_NUMBER + unchecked_hash + importlib.util.source_hash(source)
+    bytecode = Path(importlib.util.cache_from_source(str(module), optimization=""))
+    bytecode.parent.mkdir(exist_ok=True)
+    bytecode.write_bytes(header + marshal.dumps(code))
+
+
+def set_modes(target: Path) -> None:
+    """Set the modes that Lambda needs, whatever the umask of the build machine."""
+    target.chmod(0o755)
+    for path in target.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def files(target: Path) -> Iterator[Path]:
+    """Yield every file below ``target``, sorted by name."""
+    yield from sorted(path for path in target.rglob("*") if path.is_file())
+
+
+def size(target: Path) -> int:
+    """Return the bytes of all files below ``target``."""
+    return sum(path.stat().st_size for path in files(target))
+
+
+def tree_hash(target: Path) -> str:
+    """Return the SHA-256 of names, modes and contents below ``target``."""
+    digest = hashlib.sha256()
+    for path in files(target):
+        name = path.relative_to(target).as_posix()
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.stat().st_mode:o} {content} {name}\n".encode())
+    return digest.hexdigest()
+
+
+def largest(target: Path, count: int = 5) -> str:
+    """Name the largest top-level entries of ``target`` with their sizes in MB."""
+    entries = sorted(((size(path), path.name) for path in target.iterdir()), reverse=True)
+    return ", ".join(f"{name} {size / 1e6:.1f}" for size, name in entries[:count])
+
+
+def main() -> None:
+    """Build the layer that the command line names, or exit with the cause."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("source", type=Path, help="folder of requirements.txt and packages")
+    parser.add_argument("target", type=Path, help="folder that becomes /opt/python")
+    parser.add_argument("--architecture", choices=PLATFORMS, required=True)
+    parser.add_argument("--limit", type=int, required=True, help="bytes the layer may take")
+    arguments = parser.parse_args()
+    target = arguments.target.resolve()
+    build(arguments.source, target, arguments.architecture)
+    total = size(target)
+    if total > arguments.limit:
+        sys.exit(
+            f"The layer takes {total:,} bytes unzipped and may take {arguments.limit:,}. "
+            f"Largest, in MB: {largest(target)}."
+        )
+    print(f"{arguments.architecture}: {total:,} bytes, tree {tree_hash(target)}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
