@@ -60,9 +60,14 @@ def endpoint(port: int) -> str:
     return f"http://{HOST}:{port}"
 
 
+def state_directory(port: int) -> Path:
+    """Return the directory that exists while the engine on this port runs, and no longer."""
+    return HOME / "state" / str(port)
+
+
 def log_file(port: int) -> Path:
     """Return where the engine on this port writes its log."""
-    return _state(port) / "engine.log"
+    return state_directory(port) / "engine.log"
 
 
 def start(port: int | None = None, settings: Mapping[str, str] | None = None) -> str:
@@ -114,7 +119,7 @@ def stop(port: int | None = None) -> bool:
             if time.monotonic() > deadline:
                 raise EngineError(f"the engine on port {port} does not end")
             time.sleep(0.02)
-    shutil.rmtree(_state(port), ignore_errors=True)
+    shutil.rmtree(state_directory(port), ignore_errors=True)
     return running
 
 
@@ -135,12 +140,8 @@ def is_running(port: int | None = None) -> bool:
     return False
 
 
-def _state(port: int) -> Path:
-    return HOME / "state" / str(port)
-
-
 def _process_group_file(port: int) -> Path:
-    return _state(port) / "process-group"
+    return state_directory(port) / "process-group"
 
 
 @contextmanager
@@ -181,7 +182,7 @@ def _sync(environment: Path, group: str) -> None:
 
 
 def _launch(port: int, settings: Mapping[str, str]) -> None:
-    state = _state(port)
+    state = state_directory(port)
     shutil.rmtree(state, ignore_errors=True)
     (state / "tmp").mkdir(parents=True)
     # Only these two are inherited: a shell's AWS_* and PYTHON* variables would change results.

@@ -185,7 +185,8 @@ class Pool:
     """
 
     def __init__(self, running: int, idle: int) -> None:
-        self._turns = threading.Semaphore(running)
+        self.turn = threading.Semaphore(running)
+        """To be held while an environment is in use."""
         self._idle_limit = idle
         self._idle: list[tuple[tuple[str, str], Environment]] = []  # least recently used first
         self._lock = threading.Lock()
@@ -194,13 +195,12 @@ class Pool:
     def lease(
         self, function: str, revision: str, begin: Callable[[], Environment]
     ) -> Iterator[Environment]:
-        """Wait for a turn, then lend an environment of this very revision of the function."""
-        with self._turns:
-            environment = self._reuse(function, revision) or begin()
-            try:
-                yield environment
-            finally:
-                self._keep(function, revision, environment)
+        """Lend an environment of this very revision of the function, a new one if none is idle."""
+        environment = self._reuse(function, revision) or begin()
+        try:
+            yield environment
+        finally:
+            self._keep(function, revision, environment)
 
     def _reuse(self, function: str, revision: str) -> Environment | None:
         with self._lock:

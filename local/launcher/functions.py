@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import zipfile
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ ENDPOINT = f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}"
 # that every function of a stack stays warm.
 RUNNING = 2 * (os.cpu_count() or 1)
 pool = Pool(running=RUNNING, idle=4 * RUNNING)
+
+# Set when the invocation made from this context need not wait for its turn any longer.
+turn_came: ContextVar[threading.Event] = ContextVar("turn_came")
 
 _unpacking = threading.Lock()
 
@@ -51,8 +55,10 @@ def python_runs_under_the_aws_runtime_client(
     def begin() -> Environment:
         return Environment(RUNTIME, _function(func), STATE / "tmp")
 
-    with pool.lease(config["FunctionArn"], _revision(config), begin) as environment:
-        outcome = environment.invoke(invocation)
+    with pool.turn:
+        turn_came.get(threading.Event()).set()
+        with pool.lease(config["FunctionArn"], _revision(config), begin) as environment:
+            outcome = environment.invoke(invocation)
     body = json.loads(outcome.payload)
     return {"body": body, "error": outcome.failed, "log": outcome.log}
 
