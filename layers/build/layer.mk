@@ -2,6 +2,9 @@
 # a copy of the layer's folder. It does not say for which architecture, so template.yml says it by
 # its choice of Makefile (Metadata, ContextPath).
 #
+# Each layer's folder links to this one: `sam build --cached` builds a layer again when anything in
+# its folder has changed, links followed.
+#
 # Lambda unzips a function and its layers into at most 262,144,000 bytes. A tenth stays free; the
 # common layer may take 12 MB of the rest and a function 1 MB.
 build-CommonLayer: LIMIT := 12000000
