@@ -31,7 +31,6 @@ s3 = boto3.client("s3")
 
 
 @logger.inject_lambda_context(correlation_id_path="execution")
-@metrics.log_metrics
 def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     """Turn a `RenderRequest` into a `Rendered`."""
     request = msgspec.convert(event, RenderRequest)
@@ -51,5 +50,6 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
 
     metrics.add_metric("ImagesQuantized", MetricUnit.Count, 1)
     metrics.add_metric("ChosenK", MetricUnit.Count, request.k)
+    metrics.flush_metrics()
     logger.info("rendered", k=request.k, image=image.key)
     return msgspec.to_builtins(Rendered(image=image, result=document))

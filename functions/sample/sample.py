@@ -26,7 +26,6 @@ s3 = boto3.client("s3")
 
 
 @logger.inject_lambda_context(correlation_id_path="execution")
-@metrics.log_metrics
 def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     """Turn a `SampleRequest` into a `Sampled`."""
     request = msgspec.convert(event, SampleRequest)
@@ -40,6 +39,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
 
     height, width = pixels.shape[:2]
     metrics.add_metric("PixelsDecoded", MetricUnit.Count, height * width)
+    metrics.flush_metrics()
     logger.info("sampled", width=width, height=height, sample_size=len(sample))
     return msgspec.to_builtins(
         Sampled(

@@ -19,13 +19,13 @@ s3 = boto3.client("s3")
 
 
 @logger.inject_lambda_context(correlation_id_path="execution")
-@metrics.log_metrics
 def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     """Turn a `ScoreRequest` into a `FittedScore`."""
     request = msgspec.convert(event, ScoreRequest)
     best = fit(check_out(s3, request.sample), request.k)
 
     metrics.add_metric("KScored", MetricUnit.Count, 1)
+    metrics.flush_metrics()
     logger.info("scored", k=request.k, silhouette=best.silhouette)
     return msgspec.to_builtins(
         FittedScore(

@@ -1,0 +1,110 @@
+"""What every test stands on: the functions' environment, AWS in memory, and images."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+os.environ.update(
+    AWS_ACCESS_KEY_ID="test",
+    AWS_SECRET_ACCESS_KEY="test",
+    AWS_DEFAULT_REGION="us-east-1",
+    OMP_NUM_THREADS="1",
+    OPENBLAS_NUM_THREADS="1",
+    POWERTOOLS_METRICS_NAMESPACE="Test",
+    POWERTOOLS_SERVICE_NAME="test",
+    WORK_BUCKET="work",
+    OUTPUT_BUCKET="output",
+    SAMPLE_SIZE="1000",
+    K_MIN="8",
+    K_MAX="32",
+    CRITERION="silhouette",
+)
+
+import boto3
+import cv2
+import numpy as np
+import pytest
+from moto import mock_aws  # before any handler makes its S3 client
+
+from local import engine
+from local.stack import engine_environment
+from quantization.messages import Upload
+
+EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:quantize:first"
+
+
+@pytest.fixture(scope="session")
+def photo() -> Path:
+    """Return the photo of a Chinese temple that scikit-learn ships."""
+    return Path(str(files("sklearn.datasets.images").joinpath("china.jpg")))
+
+
+@pytest.fixture
+def s3():
+    """S3 in memory, with the three buckets."""
+    with mock_aws():
+        client = boto3.client("s3")
+        for bucket in ("input", "work", "output"):
+            client.create_bucket(Bucket=bucket)
+        client.put_bucket_versioning(Bucket="input", VersioningConfiguration={"Status": "Enabled"})
+        yield client
+
+
+@pytest.fixture
+def upload(s3):
+    """Upload bytes to the input bucket; return what S3's event says of them."""
+
+    def put(key: str, body: bytes, **metadata: str) -> Upload:
+        answer = s3.put_object(Bucket="input", Key=key, Body=body, Metadata=metadata)
+        return Upload("input", key, answer["VersionId"], answer["ETag"].strip('"'))
+
+    return put
+
+
+@pytest.fixture(scope="session")
+def make_png():
+    """Encode an RGB array as a PNG file."""
+
+    def encode(rgb) -> bytes:
+        _, png = cv2.imencode(".png", cv2.cvtColor(np.asarray(rgb, np.uint8), cv2.COLOR_RGB2BGR))
+        return png.tobytes()
+
+    return encode
+
+
+class LambdaContext:
+    """The part of Lambda's context object that Powertools reads."""
+
+    function_name = "test"
+    memory_limit_in_mb = 128
+    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:test"
+    aws_request_id = "00000000-0000-0000-0000-000000000000"
+
+
+@pytest.fixture
+def context() -> LambdaContext:
+    return LambdaContext()
+
+
+@pytest.fixture(scope="session")
+def engine_port() -> Iterator[int]:
+    """Run a local engine for the tests alone; return its port."""
+    with socket.socket() as probe:
+        probe.bind((engine.HOST, 0))
+        port = probe.getsockname()[1]
+    engine.start(port)
+    yield port
+    engine.stop(port)
+
+
+@pytest.fixture(scope="session")
+def aws(engine_port) -> Callable[[str], Any]:
+    """Make clients of the services on the local engine."""
+    place = engine_environment(engine.endpoint(engine_port))
+    session = boto3.Session(
+        place["AWS_ACCESS_KEY_ID"], place["AWS_SECRET_ACCESS_KEY"], None, place["AWS_REGION"]
+    )
+    return lambda service: session.client(service, endpoint_url=place["AWS_ENDPOINT_URL"])

@@ -1,0 +1,58 @@
+"""Stand-ins for the three functions, told what to do by the key of the upload.
+
+The key is JSON: ``{"sample": ERROR}``, ``{"render": ERROR}``, ``{"score": {K: ERROR}}`` raise an
+error of that name; ``{"once": true}`` raises each only on the first call; ``{"slow": SECONDS}``
+makes ScoreK sleep; ``{"silhouettes": {K: VALUE}}`` sets what ScoreK returns.
+"""
+
+import json
+import os
+import time
+from pathlib import Path
+
+
+def sample(event, _context):
+    """Return a claim that carries the script on to ScoreK."""
+    upload = event["upload"]
+    script = json.loads(upload["key"])
+    play(script, "sample", event["execution"])
+    return {
+        "source": {**upload, "width": 4, "height": 3},
+        "sample": {"bucket": "work", "key": upload["key"]},
+        "sample_size": 12,
+        "ks": script.get("ks", [8, 9, 10, 11]),
+        "criterion": "silhouette",
+    }
+
+
+def score_k(event, _context):
+    """Return a score as scripted, 0.5 unless said otherwise."""
+    script = json.loads(event["sample"]["key"])
+    k = str(event["k"])
+    time.sleep(script.get("slow", 0))
+    play(script.get("score", {}) | {"once": script.get("once")}, k, event["execution"])
+    return {
+        "k": event["k"],
+        "silhouette": script.get("silhouettes", {}).get(k, 0.5),
+        "inertia": 100.0 / event["k"],
+        "error": 1.0 / event["k"],
+        "palette": [f"#0000{i:02x}" for i in range(event["k"])],
+    }
+
+
+def render(event, _context):
+    """Return what Render was asked for."""
+    play(json.loads(event["source"]["key"]), "render", event["execution"])
+    return event
+
+
+def play(script, part, execution):
+    """Raise the scripted error."""
+    error = script.get(part)
+    if not error:
+        return
+    called = Path(os.environ["CALLS"]) / f"{execution.rpartition(':')[2]}-{part}"
+    if script.get("once") and called.exists():
+        return
+    called.touch()
+    raise type(error, (Exception,), {})(f"{part} failed as scripted")

@@ -1,0 +1,229 @@
+"""The state machine's own file, executed on the local engine with scripted functions."""
+
+import io
+import json
+import re
+import time
+import zipfile
+from pathlib import Path
+
+import jsonata
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from samcli.yamlhelper import yaml_parse
+
+from local.engine import ROOT
+from quantization import errors
+
+DEFINITION = ROOT / "statemachine/quantize.asl.yaml"
+EVENT = json.loads((ROOT / "events/upload.json").read_text())
+ROLE = "arn:aws:iam::000000000000:role/quantize"
+LIMIT_SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def definition() -> dict:
+    return yaml.safe_load(DEFINITION.read_text())
+
+
+@pytest.fixture(scope="module")
+def machine(aws, tmp_path_factory, definition):
+    """Create the machine, its functions played by `stubs`; return how to run it."""
+    calls = tmp_path_factory.mktemp("calls")
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.write(Path(__file__).with_name("stubs.py"), "stubs.py")
+    substitutions = {"Partition": "aws", "MapConcurrency": "25"}
+    for name in ("Sample", "ScoreK", "Render"):
+        handler = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+        created = aws("lambda").create_function(
+            FunctionName=f"stub-{name}",
+            Runtime="python3.13",
+            Role=ROLE,
+            Handler=f"stubs.{handler}",
+            Code={"ZipFile": code.getvalue()},
+            Timeout=60,
+            Environment={"Variables": {"CALLS": str(calls)}},
+        )
+        substitutions[f"{name}Function"] = created["FunctionArn"]
+    states = aws("stepfunctions")
+
+    def run(script: dict, **score_k: object) -> dict:
+        """Run with an upload of that script; `score_k` replaces fields of the state ScoreK."""
+        changed = json.loads(json.dumps(definition))
+        changed["States"]["ScoreEachK"]["ItemProcessor"]["States"]["ScoreK"] |= score_k
+        text = json.dumps(changed)
+        for name, value in substitutions.items():
+            text = text.replace(f"${{{name}}}", value)
+        arn = states.create_state_machine(
+            name=f"quantize-{time.time_ns()}", definition=text, roleArn=ROLE
+        )["stateMachineArn"]
+        event = json.loads(json.dumps(EVENT))
+        event["detail"]["object"]["key"] = json.dumps(script)
+        execution = states.start_execution(stateMachineArn=arn, input=json.dumps(event))
+        arn = execution["executionArn"]
+        deadline = time.monotonic() + LIMIT_SECONDS
+        while (ended := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        return ended
+
+    run.history = lambda ended: states.get_execution_history(
+        executionArn=ended["executionArn"], maxResults=1000
+    )["events"]
+    return run
+
+
+def entered(events: list[dict]) -> list[str]:
+    """List the states that an execution entered."""
+    return [
+        e["stateEnteredEventDetails"]["name"] for e in events if e["type"].endswith("StateEntered")
+    ]
+
+
+def test_best_silhouette_is_rendered(machine):
+    ended = machine({"silhouettes": {"8": 0.3, "9": 0.7, "10": 0.7, "11": 0.6}})
+
+    assert ended["status"] == "SUCCEEDED"
+    request = json.loads(ended["output"])
+    assert (request["k"], len(request["palette"])) == (9, 9)
+    assert request["criterion"] == "silhouette"
+    assert [(s["k"], s["silhouette"]) for s in request["scores"]] == [
+        (8, 0.3),
+        (9, 0.7),
+        (10, 0.7),
+        (11, 0.6),
+    ]
+    assert all("palette" not in score for score in request["scores"])
+    assert request["source"]["version_id"] == EVENT["detail"]["object"]["version-id"]
+    assert request["execution"] == ended["executionArn"]
+
+
+def test_single_k_without_silhouette_is_rendered(machine):
+    ended = machine({"ks": [1], "silhouettes": {"1": None}})
+
+    request = json.loads(ended["output"])
+    assert (request["k"], request["palette"]) == (1, ["#000000"])
+    assert [score["silhouette"] for score in request["scores"]] == [None]
+
+
+def test_one_failing_k_does_not_sink_the_rest(machine):
+    ended = machine({"score": {"9": "MemoryError"}})
+
+    request = json.loads(ended["output"])
+    assert request["k"] == 8
+    assert request["scores"][1] == {"k": 9, "failure": "MemoryError"}
+    assert entered(machine.history(ended)).count("PassOverK") == 1
+
+
+def test_no_k_at_all_fails(machine):
+    ended = machine({"score": {str(k): "MemoryError" for k in range(8, 12)}})
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "AllScoresFailed")
+    assert "MemoryError" in ended["cause"]
+
+
+@pytest.mark.parametrize(
+    ("state", "error"),
+    [
+        ("sample", "UnsupportedImage"),
+        ("sample", "EmptyImage"),
+        ("sample", "ObjectGone"),
+        ("sample", "InvalidOptions"),
+        ("render", "ObjectGone"),
+    ],
+)
+def test_refused_image_fails_by_name_and_is_not_retried(machine, state, error):
+    ended = machine({state: error})
+
+    assert (ended["status"], ended["error"]) == ("FAILED", error)
+    bucket, key = EVENT["detail"]["bucket"]["name"], json.dumps({state: error})
+    assert ended["cause"] == f"s3://{bucket}/{key}: {state} failed as scripted"
+    failures = [e for e in machine.history(ended) if e["type"] == "TaskFailed"]
+    assert len(failures) == 1
+
+
+@pytest.mark.parametrize("state", ["sample", "render"])
+def test_defect_fails_in_its_own_state(machine, state):
+    ended = machine({state: "KeyError"})
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "KeyError")
+    assert entered(machine.history(ended))[-1].lower() == state
+
+
+@pytest.mark.parametrize("part", [{"sample": None}, {"render": None}, {"score": None}])
+def test_fault_of_lambda_is_retried(machine, part):
+    fault = "Lambda.ServiceException"
+    (name,) = part
+    ended = machine({name: {"9": fault} if name == "score" else fault, "once": True})
+
+    assert ended["status"] == "SUCCEEDED"
+    assert fault not in json.loads(ended["output"])["scores"][1].values()
+    failures = [e for e in machine.history(ended) if e["type"] == "TaskFailed"]
+    assert [f["taskFailedEventDetails"]["error"] for f in failures] == [fault]
+
+
+def test_slow_k_is_cut_off(machine):
+    ended = machine({"ks": [8], "slow": 5}, TimeoutSeconds=1)
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "AllScoresFailed")
+    assert "States.Timeout" in ended["cause"]
+
+
+# The reduction alone, against an oracle.
+
+silhouettes = st.none() | st.sampled_from([-0.2, 0.0, 0.3, 0.3000001, 0.9]) | st.floats(-1, 1)
+tables = st.dictionaries(st.integers(1, 256), silhouettes, min_size=1, max_size=30)
+
+
+@given(tables, st.sets(st.integers(1, 256), max_size=3))
+def test_reduction_is_the_argmax(table, failed):
+    scores = [
+        {"k": k, "silhouette": s, "inertia": 1.0, "error": 1.0, "palette": ["#000000"] * k}
+        for k, s in table.items()
+    ] + [{"k": k, "failure": "MemoryError"} for k in failed - table.keys()]
+    expression = yaml.safe_load(DEFINITION.read_text())["States"]["ChooseK"]["Output"]
+    program = jsonata.Jsonata(expression.strip().removeprefix("{%").removesuffix("%}"))
+    program.assign("states", {"input": {"scores": scores}})
+    program.assign("sampled", {"criterion": "silhouette"})
+
+    choice = program.evaluate(None)
+
+    measured = {k: s for k, s in table.items() if s is not None} or table
+    best = max(measured.values(), key=lambda s: -2 if s is None else s)
+    assert choice["k"] == min(k for k, s in measured.items() if s == best)
+    assert len(choice["palette"]) == choice["k"]
+    assert len(choice["scores"]) == len(scores)
+
+
+# What the file promises.
+
+
+def tasks(states: dict) -> dict:
+    found = {name: state for name, state in states.items() if state["Type"] == "Task"}
+    for state in states.values():
+        found |= tasks(state.get("ItemProcessor", {}).get("States", {}))
+    return found
+
+
+def test_every_task_outlives_its_function_and_retries_alike(definition):
+    template = yaml_parse((ROOT / "template.yml").read_text())
+    timeouts = {
+        "Sample": template["Resources"]["SampleFunction"]["Properties"]["Timeout"],
+        "ScoreK": template["Resources"]["ScoreKFunction"]["Properties"]["Timeout"],
+        "Render": template["Resources"]["RenderFunction"]["Properties"]["Timeout"],
+    }
+    found = tasks(definition["States"])
+
+    assert found.keys() == timeouts.keys()
+    for name, state in found.items():
+        assert state["TimeoutSeconds"] > int(timeouts[name])
+        assert state["Retry"] == found["Sample"]["Retry"]
+
+
+def test_every_refusal_is_caught_by_name(definition):
+    refusals = {t.__name__ for t in errors.RefusedImage.__subclasses__()}
+    (catch,) = definition["States"]["Sample"]["Catch"]
+    assert set(catch["ErrorEquals"]) == refusals
