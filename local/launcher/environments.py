@@ -64,7 +64,7 @@ class Environment:
     def __init__(self, python: Path, function: Function, scratch: Path) -> None:
         self._timeout = function.timeout
         self._home = Path(tempfile.mkdtemp(dir=scratch))
-        self._output = (self._home / "output").open("w+b")
+        output = self._home / "output"
         (self._home / "tmp").mkdir()
         self._invocations: queue.SimpleQueue[tuple[Invocation, float] | None] = queue.SimpleQueue()
         # What the process says: "next" (it is ready), "response", "error", "init/error", "exit".
@@ -73,21 +73,23 @@ class Environment:
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=[0.05], daemon=True).start()
         opt = [d for layer in function.layers for d in _python_directories(layer)]
-        self._process = subprocess.Popen(
-            [python, "-m", "awslambdaric", function.handler],
-            # Python puts the working directory first on its path: /var/task comes before /opt.
-            cwd=function.task,
-            env={
-                **function.variables,
-                "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_address[1]}",
-                "LAMBDA_TASK_ROOT": str(function.task),
-                "PYTHONPATH": ":".join(map(str, opt)),
-                "TMPDIR": str(self._home / "tmp"),
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-        )
+        with output.open("wb") as written:
+            self._process = subprocess.Popen(
+                [python, "-m", "awslambdaric", function.handler],
+                # Python puts the working directory first on its path: /var/task comes before /opt.
+                cwd=function.task,
+                env={
+                    **function.variables,
+                    "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_address[1]}",
+                    "LAMBDA_TASK_ROOT": str(function.task),
+                    "PYTHONPATH": ":".join(map(str, opt)),
+                    "TMPDIR": str(self._home / "tmp"),
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=written,
+                stderr=subprocess.STDOUT,
+            )
+        self._output = output.open("rb")
         threading.Thread(target=self._report_exit, daemon=True).start()
 
     @property
