@@ -197,6 +197,8 @@ def _launch(port: int, settings: Mapping[str, str]) -> None:
                 "BIND_HOST": HOST,
                 "GATEWAY_PORT": str(port),
                 "TMPDIR": str(state / "tmp"),
+                # Invocations wait for their turn; none is refused for their number.
+                "LAMBDA_ACCOUNT_CONCURRENCY": "0",
                 **settings,
                 "ENGINE_LOCK": str(lock.fileno()),
                 "ENGINE_STATE": str(state),

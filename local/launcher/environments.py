@@ -143,6 +143,7 @@ class Environment:
 
         class RuntimeApi(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # headers and body in one packet: a second one would wait 40 ms
 
             def do_GET(self) -> None:
                 """Answer /runtime/invocation/next when there is one."""

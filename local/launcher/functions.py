@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import zipfile
+from contextlib import nullcontext
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,8 @@ ENDPOINT = f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}"
 RUNNING = 2 * (os.cpu_count() or 1)
 pool = Pool(running=RUNNING, idle=4 * RUNNING)
 
-# Set when the invocation made from this context need not wait for its turn any longer.
-turn_came: ContextVar[threading.Event] = ContextVar("turn_came")
+# Whether whoever invokes a function from this context has waited for its turn already.
+has_turn: ContextVar[bool] = ContextVar("has_turn", default=False)
 
 _unpacking = threading.Lock()
 
@@ -55,12 +56,27 @@ def python_runs_under_the_aws_runtime_client(
     def begin() -> Environment:
         return Environment(RUNTIME, _function(func), STATE / "tmp")
 
-    with pool.turn:
-        turn_came.get(threading.Event()).set()
-        with pool.lease(config["FunctionArn"], _revision(config), begin) as environment:
-            outcome = environment.invoke(invocation)
+    with (
+        nullcontext() if has_turn.get() else pool.turn,
+        pool.lease(config["FunctionArn"], _revision(config), begin) as environment,
+    ):
+        outcome = environment.invoke(invocation)
     body = json.loads(outcome.payload)
     return {"body": body, "error": outcome.failed, "log": outcome.log}
+
+
+@mend(lambda_svc, "_throttle_response")
+def throttling_has_an_error_type(stock: Any, *arguments: Any, **more: Any) -> Any:
+    """Name the error that a throttled invocation is for Step Functions.
+
+    AWS: it is Lambda.TooManyRequestsException, so that Retry can name it.
+    https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
+    Stock: it is Lambda.Unknown.
+    """
+    throttled = stock(*arguments, **more)
+    return throttled | {
+        "body": throttled["body"] | {"errorType": "Lambda.TooManyRequestsException"}
+    }
 
 
 def _revision(config: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from ministack.core.responses import now_iso
 from ministack.services import stepfunctions
 from ministack.services.cloudformation import provisioners
 
-from local.launcher.functions import turn_came
+from local.launcher.functions import has_turn, pool
 from local.launcher.mending import mend
 
 type State = dict[str, Any]
@@ -118,15 +118,20 @@ def task_time_begins_with_its_turn(
     """
     if "lambda" not in resource:
         return stock(resource, arguments, seconds)
-    came = threading.Event()
+
+    def invoke() -> Any:
+        try:
+            return stepfunctions._invoke_resource(resource, arguments)
+        finally:
+            pool.turn.release()
+
+    pool.turn.acquire()
     context = contextvars.copy_context()
-    context.run(turn_came.set, came)
+    context.run(has_turn.set, True)
     # One thread, left to itself when time is over: AWS does not stop the function either.
     threads = ThreadPoolExecutor(1)
-    task = threads.submit(context.run, stepfunctions._invoke_resource, resource, arguments)
+    task = threads.submit(context.run, invoke)
     threads.shutdown(wait=False)
-    task.add_done_callback(lambda _: came.set())
-    came.wait()
     try:
         return task.result(seconds)
     except TimeoutError:
@@ -180,6 +185,33 @@ def events_name_their_predecessor(
     event["previousEventId"] = _previous_event.get()
     _previous_event.set(event["id"])
     return event
+
+
+# What the task of the current context passes to the function or service it calls.
+_arguments: contextvars.ContextVar[object] = contextvars.ContextVar("arguments", default=None)
+
+
+@mend(stepfunctions, "_apply_jsonata_arguments")
+def arguments_are_kept_for_history(stock: Any, *state: Any) -> object:
+    """Keep a task's arguments for the event of its call."""
+    arguments: object = stock(*state)
+    _arguments.set(arguments)
+    return arguments
+
+
+@mend(stepfunctions, "_add_event")
+def calls_tell_of_their_arguments(
+    stock: Any, execution: Execution, kind: str, details: dict[str, Any] | None = None
+) -> Any:
+    """Give the event of a task's call the arguments it is made with.
+
+    AWS: they are its `parameters`, as JSON.
+    https://docs.aws.amazon.com/step-functions/latest/apireference/API_TaskScheduledEventDetails.html
+    Stock: there are none.
+    """
+    if kind == "TaskScheduled" and details is not None:
+        details["taskScheduledEventDetails"]["parameters"] = json.dumps(_arguments.get())
+    return stock(execution, kind, details)
 
 
 @mend(stepfunctions, "_run_map_items")

@@ -68,6 +68,11 @@ def test_error_is_caught_by_its_name(cloud, function):
     assert cloud.run(machine, "!")["output"] == ["NoPixelsError", "none at all!"]
 
 
+def test_throttling_is_named(cloud, function):
+    cloud.functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+    assert cloud.run(alone(task(function, 0)))["error"] == "Lambda.TooManyRequestsException"
+
+
 @pytest.mark.parametrize(
     ("state", "output"),
     [
@@ -199,11 +204,19 @@ def test_history_tells_of_an_iteration_that_fails(cloud, function):
     execution = cloud.start(
         cloud.machine(alone(map_over(task(function, "{% $states.input %}")))), ["a", "raise"]
     )
-    assert cloud.ended(execution)["error"] == "NoPixelsError"
+    assert cloud.ended(execution)["status"] == "FAILED"
     events = cloud.history(execution)
     failed = [e for e in events if e["type"] == "MapIterationFailed"]
     assert [e["mapIterationFailedEventDetails"]["index"] for e in failed] == [1]
     assert "MapStateFailed" in [e["type"] for e in events]
+
+
+def test_call_tells_of_its_arguments(cloud, function):
+    execution = cloud.start(cloud.machine(alone(task(function, "{% $states.input.a %}"))), {"a": 7})
+    cloud.ended(execution)
+    scheduled = next(e for e in cloud.history(execution) if e["type"] == "TaskScheduled")
+    arguments = json.loads(scheduled["taskScheduledEventDetails"].get("parameters", "null"))
+    assert arguments == {"FunctionName": function, "Payload": 7}
 
 
 def test_event_names_its_predecessor(cloud):
