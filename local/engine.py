@@ -126,13 +126,13 @@ def stop(port: int | None = None) -> bool:
 def is_running(port: int | None = None) -> bool:
     """Tell whether an engine of this project runs on the port.
 
-    The engine holds a lock on its process group file while it lives, so a leftover file or a
-    reused process id is never taken for an engine.
+    The engine holds an exclusive lock on its process group file while it lives, so a leftover file
+    or a reused process id is never taken for an engine.
     """
     path = _process_group_file(default_port() if port is None else port)
     try:
         with path.open() as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
     except BlockingIOError:

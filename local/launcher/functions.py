@@ -104,6 +104,7 @@ def _variables(config: dict[str, Any]) -> dict[str, str]:
     """
     region = config["FunctionArn"].split(":")[3]
     name = config["FunctionName"]
+    logging = config.get("LoggingConfig") or {}
     return {
         "LANG": "C.UTF-8",
         "TZ": ":UTC",
@@ -121,7 +122,7 @@ def _variables(config: dict[str, Any]) -> dict[str, str]:
         "AWS_LAMBDA_FUNCTION_NAME": name,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(config["MemorySize"]),
         "AWS_LAMBDA_FUNCTION_VERSION": config["Version"],
-        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}",
+        "AWS_LAMBDA_LOG_GROUP_NAME": logging.get("LogGroup", f"/aws/lambda/{name}"),
         "AWS_LAMBDA_LOG_STREAM_NAME": f"[{config['Version']}]local",
         "_HANDLER": config["Handler"],
     }

@@ -53,7 +53,10 @@ def machine_has_a_time_limit(stock: Any, execution_arn: str) -> None:
     """
     execution = stepfunctions._executions[execution_arn]
     machine = stepfunctions._state_machines[execution["stateMachineArn"]]
-    limit = json.loads(machine["definition"]).get("TimeoutSeconds")
+    try:
+        limit = json.loads(machine["definition"]).get("TimeoutSeconds")
+    except ValueError:
+        limit = None  # the stock function fails the execution for it
     if limit is None:
         stock(execution_arn)
         return
@@ -114,9 +117,9 @@ def task_time_begins_with_its_turn(
     """Do not count the time that a function waits for its turn on this machine.
 
     AWS: functions do not wait for each other.
-    Stock: nor do they here, where the pool of environments is ours.
+    Stock: nor do they, until the machine's memory is used up.
     """
-    if "lambda" not in resource:
+    if "states:::lambda:invoke" not in resource:
         return stock(resource, arguments, seconds)
 
     def invoke() -> Any:
@@ -328,7 +331,7 @@ def machine_may_write_an_object(
     if not known.issuperset(arguments) or not isinstance(arguments["Body"], dict | list):
         raise ExecutionError(
             "States.Runtime",
-            f"this engine's putObject takes a JSON Body and of fields only {known}",
+            f"this engine's putObject takes a JSON Body and of fields only {sorted(known)}",
         )
     headers = {
         "content-type": arguments.get("ContentType", "application/octet-stream"),

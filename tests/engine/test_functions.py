@@ -141,7 +141,10 @@ def test_engine_is_out_of_sight(cloud):
 def test_environment_is_what_lambda_sets(cloud):
     code = "import os\ndef handler(event, context): return dict(os.environ)"
     function = cloud.function(
-        code, MemorySize=512, Environment={"Variables": {"COLOUR": "red", "OMP_NUM_THREADS": "2"}}
+        code,
+        MemorySize=512,
+        LoggingConfig={"LogGroup": "/colour"},
+        Environment={"Variables": {"COLOUR": "red", "OMP_NUM_THREADS": "2"}},
     )
     variables = cloud.call(function)
     given = {
@@ -151,6 +154,7 @@ def test_environment_is_what_lambda_sets(cloud):
         "AWS_LAMBDA_FUNCTION_NAME": function,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_LOG_GROUP_NAME": "/colour",
         "TZ": ":UTC",
     }
     assert given.items() <= variables.items()

@@ -227,6 +227,22 @@ def test_event_names_its_predecessor(cloud):
     assert predecessors == [0, 0, 2, 3, 4, 5]
 
 
+def test_event_of_a_call_has_its_arguments(cloud, function):
+    execution = cloud.start(cloud.machine(alone(task(function, "{% $states.input %}"))), {"k": 8})
+    cloud.ended(execution)
+    called = next(e for e in cloud.history(execution) if e["type"] == "TaskScheduled")
+    parameters = json.loads(called["taskScheduledEventDetails"].get("parameters", "null"))
+    assert parameters == {"FunctionName": function, "Payload": {"k": 8}}
+
+
+def test_definition_that_cannot_be_read_fails_the_execution(mended):
+    machine = mended.machines.create_state_machine(
+        name=mended.name(), definition="{", roleArn="arn:aws:iam::000000000000:role/any"
+    )
+    ended = mended.ended(mended.start(machine["stateMachineArn"]))
+    assert (ended["status"], ended["error"]) == ("FAILED", "InvalidDefinition")
+
+
 def test_task_is_given_up_after_its_time(mended, mended_function):
     ended = mended.run(alone(task(mended_function, 2, TimeoutSeconds=1)))
     assert ended["error"] == "States.Timeout"
