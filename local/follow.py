@@ -1,8 +1,7 @@
 """Upload an image, find the execution that its upload started, and follow it to the end."""
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -10,7 +9,6 @@ import msgspec
 from local.stack import Stack
 from quantization.messages import ObjectKey, Rendered
 
-POLL_SECONDS = 0.2
 FIND_LIMIT_SECONDS = 60.0
 """S3 events reach EventBridge within seconds; an execution that is not there by then is lost."""
 
@@ -31,51 +29,57 @@ class FailedError(QuantizeError):
 class Progress:
     """How far an execution is: the state it is in, and how many K are scored of how many."""
 
+    running: bool
     state: str
-    scored: int = 0
-    to_score: int = 0
+    scored: int
+    to_score: int
 
 
-@dataclass
 class Executions:
     """The executions of a stack, found by the version of the object that started them."""
 
-    stack: Stack
-    _by_version: dict[str, str] = field(default_factory=dict)
-    _seen: set[str] = field(default_factory=set)
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._by_version: dict[str, str] = {}
+        self._seen: set[str] = set()
 
-    def started_by(self, version_id: str) -> str:
-        """Wait for the execution that this version of an object started; return its ARN.
-
-        Raises
-        ------
-        NotStartedError
-            If there is none within a minute.
-
-        """
-        deadline = time.monotonic() + FIND_LIMIT_SECONDS
-        while version_id not in self._by_version:
-            if time.monotonic() > deadline:
-                raise NotStartedError("the upload started no execution; is the stack complete?")
-            time.sleep(POLL_SECONDS)
-            self._look()
-        return self._by_version[version_id]
-
-    def _look(self) -> None:
+    def look(self) -> None:
         """Read the executions that were not seen yet; the newest come first."""
-        pages = self.stack.states.get_paginator("list_executions").paginate(
-            stateMachineArn=self.stack.state_machine
+        pages = self._stack.states.get_paginator("list_executions").paginate(
+            stateMachineArn=self._stack.state_machine
         )
         for page in pages:
             new = [e["executionArn"] for e in page["executions"]]
             new = [arn for arn in new if arn not in self._seen]
             for arn in new:
-                described = self.stack.states.describe_execution(executionArn=arn)
+                described = self._stack.states.describe_execution(executionArn=arn)
                 if version_id := _version_in(described["input"]):
                     self._by_version[version_id] = arn
             self._seen.update(new)
             if len(new) < len(page["executions"]):
                 return
+
+    def started_by(self, upload: "StartedUpload") -> str | None:
+        """Return the ARN of the execution that an upload started, or None if not seen yet.
+
+        Raises
+        ------
+        NotStartedError
+            If it should have been seen long ago.
+
+        """
+        execution = self._by_version.get(upload.version_id)
+        if execution is None and time.monotonic() > upload.time + FIND_LIMIT_SECONDS:
+            raise NotStartedError("the upload started no execution; is the stack complete?")
+        return execution
+
+
+@dataclass(frozen=True)
+class StartedUpload:
+    """An upload: the version that S3 gave it, and when it was made."""
+
+    version_id: str
+    time: float
 
 
 def _version_in(execution_input: str) -> str | None:
@@ -86,29 +90,17 @@ def _version_in(execution_input: str) -> str | None:
     return None
 
 
-def upload(stack: Stack, path: Path, key: str, metadata: dict[str, str]) -> str:
-    """Upload a file under the key and return the version that S3 gave it."""
+def upload(stack: Stack, path: Path, key: str, metadata: dict[str, str]) -> StartedUpload:
+    """Upload a file under the key."""
     with path.open("rb") as file:
         put = stack.s3.put_object(Bucket=stack.input_bucket, Key=key, Body=file, Metadata=metadata)
-    return put["VersionId"]
+    return StartedUpload(put["VersionId"], time.monotonic())
 
 
-def follow(stack: Stack, execution: str) -> Iterator[Progress]:
-    """Report an execution's progress, whenever there is some, until it ends."""
-    reported = None
-    running = True
-    while running:
-        time.sleep(POLL_SECONDS)
-        # Asked before the history is read, so that the last report is of the end.
-        status = stack.states.describe_execution(executionArn=execution)["status"]
-        running = status == "RUNNING"
-        progress = _progress(stack, execution)
-        if progress != reported:
-            reported = progress
-            yield progress
-
-
-def _progress(stack: Stack, execution: str) -> Progress:
+def progress_of(stack: Stack, execution: str) -> Progress:
+    """Read an execution's progress from its history."""
+    # Asked before the history is read: a history read after the end is whole.
+    status = stack.states.describe_execution(executionArn=execution)["status"]
     pages = stack.states.get_paginator("get_execution_history").paginate(
         executionArn=execution, includeExecutionData=False
     )
@@ -121,7 +113,7 @@ def _progress(stack: Stack, execution: str) -> Progress:
                 to_score = event["mapStateStartedEventDetails"]["length"]
             elif event["type"] == "MapIterationSucceeded":
                 scored += 1
-    return Progress(state, scored, to_score)
+    return Progress(status == "RUNNING", state, scored, to_score)
 
 
 def fetch_result(stack: Stack, execution: str, name: str, out: Path) -> tuple[Path, Path]:

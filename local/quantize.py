@@ -2,8 +2,9 @@
 
 import argparse
 import sys
+import time
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +16,14 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from local import engine
 from local.deploy import DeployError, deploy
-from local.follow import Executions, QuantizeError, fetch_result, follow, upload
+from local.follow import (
+    Executions,
+    QuantizeError,
+    StartedUpload,
+    fetch_result,
+    progress_of,
+    upload,
+)
 from local.stack import LOCAL_NAME, NoSuchStackError, Stack, engine_environment, find_stack
 from quantization.messages import Result
 from quantization.options import CRITERIA
@@ -27,6 +35,14 @@ IMAGE_EXTENSIONS = {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".
 
 AT_ONCE = 16
 """Images followed at the same time."""
+
+POLL_SECONDS = 0.2
+
+COLUMNS = (
+    TextColumn("{task.description}", markup=False),
+    BarColumn(bar_width=25),
+    TextColumn("{task.fields[state]}", markup=False),
+)
 
 
 @dataclass(frozen=True)
@@ -49,29 +65,34 @@ class UsageError(Exception):
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     options = _parser().parse_args(arguments)
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    last_execution = None
     try:
         jobs = _jobs(options.images or [_sample_image()])
         environment = {} if options.stack else deploy(options.port)
         stack = find_stack(options.stack or LOCAL_NAME, environment)
-        failed = _run(stack, jobs, options, console)
+        with Progress(*COLUMNS, console=console) as bars:
+            run = _Run(stack, options, bars)
+            run.all(jobs)
+        last_execution = run.last_execution
+        code = SOME_FAILED if run.failed else ALL_DONE
     except UsageError as error:
         console.print(f"error: {error}", style="red", markup=False)
         return BAD_USAGE
     except (DeployError, engine.EngineError, NoSuchStackError, BotoCoreError) as error:
         console.print(f"error: {error}", style="red", markup=False)
-        return NO_STACK
+        code = NO_STACK
     except KeyboardInterrupt:
         console.print("interrupted; what was uploaded is still being quantized")
-        _say_what_runs(console, options)
-        return INTERRUPTED
-    _say_what_runs(console, options)
-    return SOME_FAILED if failed else ALL_DONE
+        code = INTERRUPTED
+    if not options.stack and engine.is_running(options.port):
+        _say_what_runs(console, options.port, last_execution)
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m local.quantize",
+        prog="quantize",
         description=__doc__,
         epilog=f"exit codes: {ALL_DONE} all done, {SOME_FAILED} some images failed, {BAD_USAGE} bad"
         f" usage, {NO_STACK} no engine or stack, {INTERRUPTED} interrupted",
@@ -116,57 +137,68 @@ def _jobs_of(path: Path) -> Iterator[Job]:
         raise UsageError(f"{path}: no such file or folder")
 
 
-def _run(stack: Stack, jobs: list[Job], options: argparse.Namespace, console: Console) -> int:
-    """Quantize all images; return how many failed."""
-    metadata = {"criterion": options.criterion} if options.criterion else {}
-    executions = Executions(stack)
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=25),
-        TextColumn("{task.fields[state]}", markup=False),
-    )
+class _Run:
+    """The images of one command, from upload to download, some at a time."""
 
-    def quantize(job: Job, task: TaskID) -> None:
-        version = upload(stack, job.path, job.name.as_posix(), metadata)
-        execution = executions.started_by(version)
-        for progress in follow(stack, execution):
-            k_done = f" {progress.scored}/{progress.to_score} K" if progress.to_score else ""
-            bars.update(
-                task,
-                completed=progress.scored,
-                total=progress.to_score or None,
-                state=progress.state + k_done,
-            )
-        image, document = fetch_result(stack, execution, job.stem, options.out)
+    def __init__(self, stack: Stack, options: argparse.Namespace, bars: Progress) -> None:
+        self._stack = stack
+        self._out: Path = options.out
+        self._metadata = {"criterion": options.criterion} if options.criterion else {}
+        self._bars = bars
+        self._executions = Executions(stack)
+        self.last_execution: str | None = None
+        self.failed = 0
+
+    def all(self, jobs: list[Job]) -> None:
+        """Quantize all images."""
+        waiting = deque((job, self._bars.add_task(str(job.name), state="")) for job in jobs)
+        going: dict[Job, tuple[TaskID, StartedUpload]] = {}
+        while waiting or going:
+            while waiting and len(going) < AT_ONCE:
+                job, bar = waiting.popleft()
+                self._bars.update(bar, state="Upload", total=None)
+                key = job.name.as_posix()
+                going[job] = bar, upload(self._stack, job.path, key, self._metadata)
+            self._executions.look()
+            for job, (bar, started) in list(going.items()):
+                try:
+                    if self._has_ended(job, bar, started):
+                        del going[job]
+                except (QuantizeError, ClientError) as error:
+                    del going[job]
+                    self.failed += 1
+                    self._bars.update(bar, state="failed", total=1)
+                    self._bars.console.print(f"{job.path}: {error}", style="red", markup=False)
+            time.sleep(POLL_SECONDS)
+
+    def _has_ended(self, job: Job, bar: TaskID, started: StartedUpload) -> bool:
+        """Show how far one image is; when its execution has ended, fetch the result."""
+        execution = self._executions.started_by(started)
+        if execution is None:
+            return False
+        self.last_execution = execution
+        progress = progress_of(self._stack, execution)
+        scored, to_score = progress.scored, progress.to_score
+        state = progress.state + (f" {scored}/{to_score} K" if to_score else "")
+        self._bars.update(bar, completed=scored, total=to_score or None, state=state)
+        if progress.running:
+            return False
+        image, document = fetch_result(self._stack, execution, job.stem, self._out)
         result = msgspec.json.decode(document.read_bytes(), type=Result)
-        bars.update(task, state=f"{result.k} colours: {image}")
-
-    failed = 0
-    with Progress(*columns, console=console) as bars, ThreadPoolExecutor(AT_ONCE) as pool:
-        started = {}
-        for job in jobs:
-            task = bars.add_task(str(job.name), total=None, state="Upload")
-            started[pool.submit(quantize, job, task)] = job, task
-        for future, (job, task) in started.items():
-            try:
-                future.result()
-            except (QuantizeError, ClientError) as error:
-                failed += 1
-                bars.update(task, state="failed")
-                console.print(f"{job.path}: {error}", style="red", markup=False, soft_wrap=True)
-    return failed
+        self._bars.update(bar, state=f"{result.k} colours: {image}")
+        return True
 
 
-def _say_what_runs(console: Console, options: argparse.Namespace) -> None:
-    if options.stack or not engine.is_running(options.port):
-        return
-    endpoint = engine.endpoint(options.port)
-    variables = " ".join(f"{k}={v}" for k, v in engine_environment(endpoint).items())
-    console.print(
-        f"\nThe local engine keeps running at {endpoint} until `make stop`. To look at the "
-        f"executions:\n  {variables} aws stepfunctions list-executions --state-machine-arn …",
-        soft_wrap=True,
-    )
+def _say_what_runs(console: Console, port: int, execution: str | None) -> None:
+    """Say that the engine goes on, and how to look at the execution on it."""
+    endpoint = engine.endpoint(port)
+    console.print(f"\nThe local engine keeps running at {endpoint}; `make stop` ends it.")
+    if execution:
+        variables = " ".join(f"{k}={v}" for k, v in engine_environment(endpoint).items())
+        console.print(
+            f"To look at the execution:\n  {variables} \\\n  aws stepfunctions"
+            f" get-execution-history --execution-arn {execution}"
+        )
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ class Stack:
     s3: "S3Client"
     states: "SFNClient"
     input_bucket: str
+    work_bucket: str
     output_bucket: str
     state_machine: str
 
@@ -79,6 +80,7 @@ def find_stack(name: str, environment: Mapping[str, str] | None = None) -> Stack
         s3=session.client("s3", endpoint_url=endpoint),
         states=session.client("stepfunctions", endpoint_url=endpoint),
         input_bucket=outputs["InputBucket"],
+        work_bucket=outputs["WorkBucket"],
         output_bucket=outputs["OutputBucket"],
         state_machine=outputs["StateMachine"],
     )

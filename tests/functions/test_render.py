@@ -28,7 +28,10 @@ def request_for(upload, width, height):
         criterion="silhouette",
         k=len(PALETTE),
         palette=PALETTE,
-        scores=[Score(k=3, silhouette=0.5, inertia=1.0, error=0.1), Score(k=4, failure="Oops")],
+        scores=[
+            Score(k=3, silhouette=0.5, inertia=1.0, error=0.1),
+            Score(k=4, silhouette=None, inertia=None, error=None, failure="Oops"),
+        ],
         execution=EXECUTION,
     )
 

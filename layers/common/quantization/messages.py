@@ -65,14 +65,21 @@ class Score(Struct, frozen=True, kw_only=True):
     """How well one K fits: the row that the reduction compares and the result lists."""
 
     k: PaletteSize
-    silhouette: Annotated[float, Meta(ge=-1, le=1)] | None = None
-    """Mean silhouette coefficient; null where it is undefined or was not measured."""
-    inertia: Annotated[float, Meta(ge=0)] | None = None
-    """Sum of squared RGB distances (levels of 0..255) to the nearest centroid."""
-    error: Annotated[float, Meta(ge=0)] | None = None
-    """Mean OKLab distance x 100 between a pixel and its palette colour."""
-    failure: str | None = None
-    """The name of the error, where this K could not be fitted."""
+    silhouette: Annotated[
+        float | None,
+        Meta(description="mean silhouette coefficient, -1..1; null where it is undefined"),
+    ]
+    inertia: Annotated[
+        float | None,
+        Meta(description="sum of squared RGB distances (levels 0..255) to the nearest centroid"),
+    ]
+    error: Annotated[
+        float | None,
+        Meta(description="mean OKLab distance x 100 of a pixel from its palette colour"),
+    ]
+    failure: Annotated[
+        str | None, Meta(description="name of the error, where this K could not be fitted")
+    ] = None
 
 
 class FittedScore(Score, frozen=True, kw_only=True):

@@ -1,0 +1,188 @@
+"""The whole service, from upload to result, as the client drives it on the local engine."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import jsonschema
+import msgspec
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.metrics import silhouette_score
+
+from local.deploy import deploy
+from local.engine import ROOT
+from local.schema import PATH as SCHEMA
+from local.stack import LOCAL_NAME, Stack, find_stack
+from quantization.colour import from_hex
+from quantization.images import decode
+from quantization.messages import Result
+from sampling import draw_sample
+
+
+@pytest.fixture(scope="module")
+def stack(engine_port) -> Stack:
+    """Deploy the template to the tests' engine."""
+    return find_stack(LOCAL_NAME, deploy(engine_port))
+
+
+@pytest.fixture(scope="module")
+def quantize(stack, engine_port):
+    """Run the client; return the finished process."""
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [Path(sys.executable).with_name("quantize"), *arguments, "--port", str(engine_port)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def china(quantize, tmp_path_factory) -> Path:
+    """Quantize the photo that the client takes when it is given none; return the folder."""
+    out = tmp_path_factory.mktemp("china")
+    done = quantize("--out", out)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.fixture(scope="module")
+def result(china) -> Result:
+    return msgspec.json.decode((china / "china.json").read_bytes(), type=Result)
+
+
+def test_result_keeps_the_contract(china, result):
+    jsonschema.validate(
+        json.loads((china / "china.json").read_text()), json.loads(SCHEMA.read_text())
+    )
+    assert [score.k for score in result.scores] == list(range(8, 33))
+    assert sum(swatch.share for swatch in result.palette) == pytest.approx(1)
+    assert (result.source.key, result.source.width, result.source.height) == (
+        "china.jpg",
+        640,
+        427,
+    )
+
+
+def test_chosen_k_is_the_argmax(result):
+    best = max(score.silhouette for score in result.scores)
+    assert result.k == min(score.k for score in result.scores if score.silhouette == best)
+
+
+def test_palette_and_scores_are_scikit_learns_own(result, photo):
+    sample = draw_sample(decode(photo.read_bytes()), result.sample_size).astype(float)
+    kmeans = KMeans(result.k, n_init=10, random_state=0).fit(sample)
+
+    assert {swatch.colour for swatch in result.palette} == {
+        f"#{r:02x}{g:02x}{b:02x}" for r, g, b in np.rint(kmeans.cluster_centers_).astype(int)
+    }
+    (score,) = (score for score in result.scores if score.k == result.k)
+    assert score.inertia == pytest.approx(kmeans.inertia_)
+    assert score.silhouette == pytest.approx(silhouette_score(sample, kmeans.labels_))
+
+
+def test_image_holds_the_palette_and_each_pixel_its_nearest_colour(china, result, photo):
+    rgb = cv2.imread(str(china / "china.png"))[:, :, ::-1]
+    original = decode(photo.read_bytes())
+    palette = from_hex([swatch.colour for swatch in result.palette]).astype(int)
+
+    colours, counts = np.unique(rgb.reshape(-1, 3), axis=0, return_counts=True)
+    shares = {swatch.colour: swatch.share for swatch in result.palette}
+    assert len(colours) == result.k
+    for (r, g, b), count in zip(colours, counts, strict=True):
+        assert shares[f"#{r:02x}{g:02x}{b:02x}"] == pytest.approx(count / (640 * 427))
+    distances = np.square(original[:, :, None].astype(int) - palette).sum(axis=-1)
+    np.testing.assert_array_equal(
+        np.square(original.astype(int) - rgb).sum(axis=-1), distances.min(axis=-1)
+    )
+
+
+def test_same_bytes_same_result(quantize, china, tmp_path, photo):
+    copy = shutil.copy(photo, tmp_path / "china.jpg")
+    assert quantize(copy, "--out", tmp_path / "again").returncode == 0
+
+    again = tmp_path / "again"
+    assert (again / "china.png").read_bytes() == (china / "china.png").read_bytes()
+    first, second = (json.loads((folder / "china.json").read_text()) for folder in (china, again))
+    # Only what names the upload and its execution differs.
+    for document in (first, second):
+        del document["source"]["version_id"], document["execution"]
+    assert first == second
+
+
+def test_folder_with_odd_names(quantize, tmp_path, photo):
+    folder = tmp_path / "some where"
+    (folder / "näher").mkdir(parents=True)
+    shutil.copy(photo, folder / "späth photo+1.JPG")
+    shutil.copy(photo, folder / "näher" / "100%.jpg")
+    (folder / "notes.txt").write_text("not an image, and not taken from a folder")
+
+    done = quantize(folder, "--out", tmp_path / "out")
+
+    assert done.returncode == 0, done.stderr
+    written = {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.*")}
+    assert written == {
+        "späth photo+1.png",
+        "späth photo+1.json",
+        "näher/100%.png",
+        "näher/100%.json",
+    }
+
+
+def test_wrong_file_fails_by_name(quantize, stack, tmp_path):
+    done = quantize(ROOT / "README.md", "--out", tmp_path)
+
+    assert done.returncode == 1
+    (line,) = (line for line in done.stderr.splitlines() if "UnsupportedImage" in line)
+    assert line.startswith(f"{ROOT / 'README.md'}: UnsupportedImage: s3://")
+    newest = stack.states.list_executions(stateMachineArn=stack.state_machine, maxResults=1)
+    described = stack.states.describe_execution(
+        executionArn=newest["executions"][0]["executionArn"]
+    )
+    assert (described["status"], described["error"]) == ("FAILED", "UnsupportedImage")
+    assert "README.md" in described["cause"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_file_is_bad_usage(quantize, tmp_path):
+    done = quantize(tmp_path / "none.jpg")
+
+    assert done.returncode == 2
+    assert "none.jpg: no such file or folder" in done.stderr
+
+
+def test_two_files_for_one_result_are_bad_usage(quantize, tmp_path, photo):
+    for name in ("a.jpg", "a.jpeg"):
+        shutil.copy(photo, tmp_path / name)
+
+    assert quantize(tmp_path).returncode == 2
+
+
+def test_history_shows_each_k_with_its_score(stack, result):
+    pages = stack.states.get_paginator("get_execution_history").paginate(
+        executionArn=result.execution
+    )
+    events = [event for page in pages for event in page["events"]]
+
+    indices = [
+        event["mapIterationSucceededEventDetails"]["index"]
+        for event in events
+        if event["type"] == "MapIterationSucceeded"
+    ]
+    assert sorted(indices) == list(range(25))
+    exits = [e["stateExitedEventDetails"] for e in events if "stateExitedEventDetails" in e]
+    outputs = [json.loads(left["output"]) for left in exits if left["name"] == "ScoreK"]
+    assert {o["k"]: o["silhouette"] for o in outputs} == {
+        score.k: score.silhouette for score in result.scores
+    }
+    # Far below the limit of 256 KiB.
+    assert max(len(left["output"]) for left in exits) < 1 << 14

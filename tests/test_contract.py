@@ -1,0 +1,70 @@
+"""The result JSON against the schema that the project publishes."""
+
+import json
+
+import jsonschema
+import msgspec
+import pytest
+
+from local.schema import PATH, result_schema
+from quantization.messages import Result
+
+RESULT = {
+    "source": {
+        "bucket": "input",
+        "key": "a.jpg",
+        "version_id": "v1",
+        "etag": "e",
+        "width": 4,
+        "height": 3,
+    },
+    "criterion": "silhouette",
+    "k": 1,
+    "palette": [{"colour": "#00ff7f", "share": 1.0}],
+    "scores": [
+        {"k": 1, "silhouette": None, "inertia": 0.0, "error": 0.0, "failure": None},
+        {"k": 2, "silhouette": None, "inertia": None, "error": None, "failure": "MemoryError"},
+    ],
+    "sample_size": 12,
+    "execution": "arn:aws:states:us-east-1:123456789012:execution:quantize:first",
+    "versions": {"quantization": "0.1.0"},
+}
+
+
+@pytest.fixture
+def schema():
+    return json.loads(PATH.read_text())
+
+
+def test_published_schema_is_that_of_the_type():
+    assert PATH.read_text() == result_schema()
+
+
+def test_schema_and_type_accept_a_result(schema):
+    jsonschema.validate(RESULT, schema)
+    assert msgspec.to_builtins(msgspec.convert(RESULT, Result)) == RESULT
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["k"], 0),
+        (["k"], None),
+        (["palette", 0, "colour"], "#0f0"),
+        (["palette", 0, "share"], 1.5),
+        (["scores", 0, "silhouette"], "high"),
+        (["source", "width"], "4"),
+    ],
+)
+def test_schema_and_type_refuse_the_same(schema, path, value):
+    broken = json.loads(json.dumps(RESULT))
+    *parents, last = path
+    at = broken
+    for step in parents:
+        at = at[step]
+    at[last] = value
+
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(broken, schema)
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(broken, Result)
