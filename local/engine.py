@@ -93,15 +93,18 @@ def start(port: int | None = None, settings: Mapping[str, str] | None = None) ->
 
     """
     port = default_port() if port is None else port
-    HOME.mkdir(exist_ok=True)
     with _one_at_a_time():
         if is_running(port):
             return endpoint(port)
         _check_port_is_free(port)
         _sync(ENGINE_ENVIRONMENT, "engine")
         _sync(RUNTIME_ENVIRONMENT, "runtime")
-        _launch(port, settings or {})
-        _wait_until_healthy(port)
+        try:
+            _launch(port, settings or {})
+            _wait_until_healthy(port)
+        except BaseException:
+            _kill(port)  # above all on Ctrl-C: what was not reported is not left running
+            raise
     return endpoint(port)
 
 
@@ -110,17 +113,8 @@ def stop(port: int | None = None) -> bool:
 
     Returns whether there was one to stop.
     """
-    port = default_port() if port is None else port
-    running = is_running(port)
-    if running:
-        os.killpg(int(_process_group_file(port).read_text()), signal.SIGKILL)
-        deadline = time.monotonic() + STOP_LIMIT_SECONDS
-        while is_running(port):
-            if time.monotonic() > deadline:
-                raise EngineError(f"the engine on port {port} does not end")
-            time.sleep(0.02)
-    shutil.rmtree(state_directory(port), ignore_errors=True)
-    return running
+    with _one_at_a_time():
+        return _kill(default_port() if port is None else port)
 
 
 def is_running(port: int | None = None) -> bool:
@@ -140,13 +134,27 @@ def is_running(port: int | None = None) -> bool:
     return False
 
 
+def _kill(port: int) -> bool:
+    running = is_running(port)
+    if running:
+        os.killpg(int(_process_group_file(port).read_text()), signal.SIGKILL)
+        deadline = time.monotonic() + STOP_LIMIT_SECONDS
+        while is_running(port):
+            if time.monotonic() > deadline:
+                raise EngineError(f"the engine on port {port} does not end")
+            time.sleep(0.02)
+    shutil.rmtree(state_directory(port), ignore_errors=True)
+    return running
+
+
 def _process_group_file(port: int) -> Path:
     return state_directory(port) / "process-group"
 
 
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """Keep two concurrent starts apart."""
+    """Let neither two starts nor a start and a stop get in each other's way."""
+    HOME.mkdir(exist_ok=True)
     directory = os.open(HOME, os.O_RDONLY)
     try:
         fcntl.flock(directory, fcntl.LOCK_EX)
@@ -218,7 +226,6 @@ def _wait_until_healthy(port: int) -> None:
     while not _is_healthy(port):
         if not is_running(port) or time.monotonic() > deadline:
             tail = log_file(port).read_text().splitlines()[-10:]
-            stop(port)
             raise StartError("\n".join([f"the engine did not start on port {port}:", *tail]))
         time.sleep(0.05)
 

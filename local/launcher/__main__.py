@@ -8,11 +8,11 @@ import os
 
 def main() -> None:
     """Serve until killed, holding the lock that says so."""
-    if os.fork():
-        os._exit(0)
     with os.fdopen(int(os.environ["ENGINE_LOCK"]), "w") as lock:
         lock.write(str(os.getpgrp()))
         lock.flush()
+        if os.fork():
+            os._exit(0)
 
         from ministack import app
 

@@ -70,6 +70,18 @@ def test_engine_that_cannot_start_says_why(port):
     assert not engine.is_running(port)
 
 
+def test_interrupted_start_leaves_nothing(port, monkeypatch):
+    def interrupt(_):
+        assert engine.is_running(port)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine, "_wait_until_healthy", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        engine.start(port)
+    assert not engine.is_running(port)
+    assert not engine.state_directory(port).exists()
+
+
 def test_leftover_of_a_killed_engine_is_not_taken_for_one(port):
     engine.state_directory(port).mkdir(parents=True)
     (engine.state_directory(port) / "process-group").write_text(str(os.getpgrp()))
