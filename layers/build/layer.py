@@ -26,6 +26,7 @@ TRIMMED = {
     "bin": "command line scripts; their first line names the build machine's interpreter",
     "**/tests": "test suites and their data",
     "joblib/test": "a test suite",
+    "scipy/special/_precompute": "scripts that computed tables when scipy was written",
     "**/*.pyi": "type stubs, read by type checkers only",
     "**/*.pyx": "Cython source of a compiled module",
     "**/*.pyx.tp": "template of Cython source",
