@@ -1,70 +1,181 @@
-"""Recolour an image: nearest palette colours, most used first, as a PNG."""
+"""Recolour an image: nearest palette colours, most used first."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from quantization.colour import srgb_to_oklab
+from quantization.errors import EmptyImage
+from quantization.images import Image
+from transparency import join_alpha
+
+Space = Literal["rgb", "oklab"]
+"""In which colour space nearness is measured."""
+
+_CHUNK = 2**16
+"""Pixels labelled at a time: few enough that their intermediate arrays stay in the cache."""
+
+_UNKNOWN = 255
+
 
 class Recoloured(NamedTuple):
     """An image in palette colours.
 
-    labels : uint8 array of shape (height, width)
-        Index of each pixel's colour in `palette`.
+    indices : uint8 array of shape (height, width)
+        Index of each pixel's entry in `entries`, upright.
+    entries : uint8 array of shape (k, 3) or (n, 4)
+        The palette itself or, where there is transparency, RGBA levels that pair its colours with
+        opacities; see `transparency.join_alpha`.
     palette : uint8 array of shape (k, 3)
         RGB levels, most used first.
     shares : float64 array of shape (k,)
-        Share of the pixels that each colour has, decreasing, summing to 1.
+        Share of the visible pixels that each colour has, decreasing, summing to 1.
     """
 
-    labels: NDArray[np.uint8]
+    indices: NDArray[np.uint8]
+    entries: NDArray[np.uint8]
     palette: NDArray[np.uint8]
     shares: NDArray[np.float64]
 
 
-def recolour(pixels: NDArray[np.uint8], palette: NDArray[np.uint8]) -> Recoloured:
+def recolour(image: Image, palette: NDArray[np.uint8], *, space: Space = "rgb") -> Recoloured:
     """Give every pixel its nearest palette colour, and order the palette by use.
 
+    Fully transparent pixels stay so and do not count as use of a colour. Besides a strip, memory
+    holds one byte a pixel, and another where there is transparency.
+
     Parameters
     ----------
-    pixels : uint8 array of shape (height, width, 3)
-        RGB levels.
-    palette : uint8 array of shape (k, 3), 1 <= k <= 256
+    image : Image
+    palette : uint8 array of shape (k, 3), 1 <= k <= 256, or 255 for an image with transparency
         RGB levels. Equally used colours keep their order.
+    space : "rgb" or "oklab"
+
+    Raises
+    ------
+    UnsupportedImage
+        If the file is damaged.
+    EmptyImage
+        If every pixel is fully transparent.
     """
-    labels = nearest_labels(pixels, palette)
-    counts = np.bincount(labels.ravel(), minlength=len(palette))
+    nearest = NearestLabels(palette, space=space)
+    labels = np.empty(image.stored_shape, dtype=np.uint8)
+    alpha = np.empty(image.stored_shape, dtype=np.uint8) if image.has_alpha else None
+    counts = np.zeros(len(palette), dtype=np.int64)
+    row = 0
+    for strip in image.strips():
+        rows = slice(row, row := row + len(strip))
+        labels[rows] = nearest(strip)
+        visible = None
+        if alpha is not None:
+            visible = alpha[rows] = strip[:, :, 3]
+        counts += _histogram(labels[rows], visible, len(palette))
+    if not counts.any():
+        raise EmptyImage("every pixel is fully transparent; there is nothing to recolour")
+
     order = np.argsort(-counts, kind="stable")
-    rank = np.argsort(order).astype(np.uint8)
-    return Recoloured(rank[labels], palette[order], counts[order] / labels.size)
+    rank = np.zeros(256, dtype=np.uint8)
+    rank[order] = np.arange(len(palette))
+    cv2.LUT(labels, rank, dst=labels)
+    entries = ordered = palette[order]
+    if alpha is not None and alpha.min() < 255:
+        entries = join_alpha(labels, ordered, alpha)
+    return Recoloured(image.upright(labels), entries, ordered, counts[order] / counts.sum())
 
 
-def nearest_labels(pixels: NDArray[np.uint8], palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Label every pixel with its nearest palette colour, by Euclidean distance in RGB.
+class NearestLabels:
+    """Labels pixels with their nearest palette colour, remembering each colour it has met.
+
+    Photographs have far fewer colours than pixels: distances are computed once a colour, and every
+    further pixel costs one look-up in a table of all 2**24 colours (16 MiB).
 
     Parameters
     ----------
-    pixels : uint8 array of shape (height, width, 3)
     palette : uint8 array of shape (k, 3), 1 <= k <= 256
-
-    Returns
-    -------
-    labels : uint8 array of shape (height, width)
-        Indices into `palette`; of equally near colours the lower index.
+        RGB levels.
+    space : "rgb" or "oklab"
+        The distance is Euclidean in this space.
     """
-    r, g, b = np.moveaxis(pixels.astype(np.uint32), -1, 0)
-    packed, inverse = np.unique(r << 16 | g << 8 | b, return_inverse=True)
-    colours = np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=1).astype(np.int32)
-    nearest = np.empty(len(colours), dtype=np.uint8)
-    for start in range(0, len(colours), 1 << 14):
-        difference = colours[start : start + (1 << 14), None] - palette.astype(np.int32)
-        nearest[start : start + (1 << 14)] = np.square(difference).sum(axis=-1).argmin(axis=1)
-    return nearest[inverse].reshape(pixels.shape[:2])
+
+    def __init__(self, palette: NDArray[np.uint8], *, space: Space = "rgb") -> None:
+        self._search = {"rgb": _nearest_in_rgb, "oklab": _nearest_in_oklab}[space]
+        self._palette = palette
+        # With 256 colours the last one's label is _UNKNOWN too: right all the same, only slower.
+        self._table = np.full(2**24, _UNKNOWN, dtype=np.uint8)
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Label pixels.
+
+        Parameters
+        ----------
+        pixels : uint8 array of shape (height, width, 3 or 4)
+            RGB levels; alpha is ignored.
+
+        Returns
+        -------
+        labels : uint8 array of shape (height, width)
+            Indices into the palette; of equally near colours the lower index.
+        """
+        flat = pixels.reshape(1, -1, pixels.shape[-1])
+        labels = np.empty(flat.shape[1], dtype=np.uint8)
+        for start in range(0, len(labels), _CHUNK):
+            chunk = slice(start, start + _CHUNK)
+            self._label(_pack(flat[:, chunk]), labels[chunk])
+        return labels.reshape(pixels.shape[:2])
+
+    def _label(self, colours: NDArray[np.int32], labels: NDArray[np.uint8]) -> None:
+        """Write the labels of packed colours."""
+        np.take(self._table, colours, out=labels, mode="wrap")
+        unknown = np.flatnonzero(labels == _UNKNOWN)
+        if unknown.size:
+            new = colours[unknown]
+            levels = new.view(np.uint8).reshape(-1, 4)[:, :3]
+            labels[unknown] = self._table[new] = self._search(levels, self._palette)
 
 
-def encode_png(recoloured: Recoloured) -> bytes:
-    """Encode as a PNG file."""
-    rgb = recoloured.palette[recoloured.labels]
-    _, png = cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
-    return png.tobytes()
+def _pack(pixels: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Pack pixels of shape (1, n, 3 or 4) into indices R + 256 G + 65536 B - 2**24.
+
+    The top byte is an alpha of 255. As the top byte of a signed number that is minus 2**24, which
+    counts from the table's end: masking it away would cost a pass.
+    """
+    if pixels.shape[-1] == 3:
+        packed = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA)).view("<i4").ravel()
+    else:
+        packed = np.bitwise_or(np.ascontiguousarray(pixels).view("<i4").ravel(), -(2**24))
+    return packed
+
+
+def _nearest_in_rgb(levels: NDArray[np.uint8], palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Label each of the levels, uint8 of shape (n, 3), by exact integer arithmetic.
+
+    Of |x - p|^2 only |p|^2 - 2 p.x depends on p. Scaled by a power of two not below k, with the
+    index of p in the gap, its minimum has the label in its low bits, the lower of equals. Centred
+    at 128 all terms are integers below 2**18 times the scale, which float32 holds exactly for a
+    scale up to 64 and float64 for 256.
+    """
+    scale, dtype = (64, np.float32) if len(palette) <= 64 else (256, np.float64)
+    centred = palette.astype(dtype) - 128
+    weights = np.empty((len(palette), 4), dtype=dtype)
+    weights[:, :3] = -2 * scale * centred
+    weights[:, 3] = scale * np.square(centred).sum(axis=1) + np.arange(len(palette))
+    points = np.ones((4, len(levels)), dtype=dtype)
+    np.subtract(levels.T, 128, out=points[:3], dtype=dtype)
+    nearest: NDArray[np.int32] = (weights @ points).min(axis=0).astype(np.int32)
+    return (nearest & (scale - 1)).astype(np.uint8)
+
+
+def _nearest_in_oklab(levels: NDArray[np.uint8], palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    points, centres = srgb_to_oklab(levels), srgb_to_oklab(palette)
+    distances = np.square(centres).sum(axis=1)[:, None] - 2 * centres @ points.T
+    return distances.argmin(axis=0).astype(np.uint8)
+
+
+def _histogram(
+    labels: NDArray[np.uint8], visible: NDArray[np.uint8] | None, k: int
+) -> NDArray[np.int64]:
+    """Count labels where `visible` is not 0; exact for fewer than 2**24 of them."""
+    counts = cv2.calcHist([labels], [0], visible, [k], [0, k])
+    return np.asarray(counts, dtype=np.int64).ravel()

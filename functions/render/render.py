@@ -12,13 +12,15 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import quantization
+from png import encode_png
 from quantization.colour import from_hex, to_hex
-from quantization.images import decode
+from quantization.images import open_image
 from quantization.messages import Rendered, RenderRequest, Result, Swatch
-from quantization.storage import read_upload, write_result
-from recolour import encode_png, recolour
+from quantization.storage import as_file, open_upload, write_result
+from recolour import recolour
 
 OUTPUT_BUCKET = os.environ["OUTPUT_BUCKET"]
+MAX_PIXELS = int(os.environ["MAX_MEGAPIXELS"]) * 10**6
 VERSIONS = {
     "quantization": quantization.__version__,
     "numpy": np.__version__,
@@ -34,7 +36,10 @@ s3 = boto3.client("s3")
 def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     """Turn a `RenderRequest` into a `Rendered`."""
     request = msgspec.convert(event, RenderRequest)
-    recoloured = recolour(decode(read_upload(s3, request.source)), from_hex(request.palette))
+    with as_file(open_upload(s3, request.source)["Body"]) as path:
+        image = open_image(path, max_pixels=MAX_PIXELS)
+        recoloured = recolour(image, from_hex(request.palette))
+    png = encode_png(recoloured.indices, recoloured.entries, dots_per_metre=image.dots_per_metre)
     swatches = zip(to_hex(recoloured.palette), recoloured.shares.tolist(), strict=True)
     result = Result(
         source=request.source,
@@ -46,10 +51,10 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
         execution=request.execution,
         versions=VERSIONS,
     )
-    image, document = write_result(s3, OUTPUT_BUCKET, encode_png(recoloured), result)
+    written, document = write_result(s3, OUTPUT_BUCKET, png, result)
 
     metrics.add_metric("ImagesQuantized", MetricUnit.Count, 1)
     metrics.add_metric("ChosenK", MetricUnit.Count, request.k)
     metrics.flush_metrics()
-    logger.info("rendered", k=request.k, image=image.key)
-    return msgspec.to_builtins(Rendered(image=image, result=document))
+    logger.info("rendered", k=request.k, image=written.key)
+    return msgspec.to_builtins(Rendered(image=written, result=document))

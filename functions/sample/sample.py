@@ -9,14 +9,15 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from quantization.images import decode
+from quantization.images import open_image
 from quantization.messages import ObjectKey, Sampled, SampleRequest, Source
 from quantization.options import chosen_criterion
-from quantization.storage import check_in, open_upload
+from quantization.storage import as_file, check_in, open_upload
 from sampling import draw_sample, worthwhile_ks
 
 WORK_BUCKET = os.environ["WORK_BUCKET"]
 SAMPLE_SIZE = int(os.environ["SAMPLE_SIZE"])
+MAX_PIXELS = int(os.environ["MAX_MEGAPIXELS"]) * 10**6
 K_MIN, K_MAX = int(os.environ["K_MIN"]), int(os.environ["K_MAX"])
 CRITERION = os.environ["CRITERION"]
 
@@ -31,13 +32,14 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     request = msgspec.convert(event, SampleRequest)
     upload = open_upload(s3, request.upload)
     criterion = chosen_criterion(upload["Metadata"], default=CRITERION)
-    pixels = decode(upload["Body"].read())
-    sample = draw_sample(pixels, SAMPLE_SIZE)
+    with as_file(upload["Body"]) as path:
+        image = open_image(path, max_pixels=MAX_PIXELS)
+        sample = draw_sample(image, SAMPLE_SIZE)
 
     claim = ObjectKey(WORK_BUCKET, f"{request.execution.rpartition(':')[2]}/sample.npy")
     check_in(s3, claim, sample)
 
-    height, width = pixels.shape[:2]
+    width, height = image.width, image.height
     metrics.add_metric("PixelsDecoded", MetricUnit.Count, height * width)
     metrics.flush_metrics()
     logger.info("sampled", width=width, height=height, sample_size=len(sample))

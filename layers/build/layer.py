@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import importlib.util
 import marshal
+import os
 import shutil
 import subprocess
 import sys
@@ -40,6 +41,8 @@ TRIMMED = {
     "**/*.hpp": "C++ headers",
     "**/*.a": "static libraries, for linking extensions",
     "**/meson.build": "build recipes",
+    "cffi": "declares C functions while running; pyvips-binary has them compiled",
+    "pycparser": "reads the declarations for cffi",
     "cv2/data/*.xml": "Haar cascades for face detection",
     "sklearn/datasets/data": "toy data sets",
     "sklearn/datasets/descr": "descriptions of the toy data sets",
@@ -73,9 +76,14 @@ def install(requirements: Path, target: Path, platform: str) -> None:
         sys.exit("uv is not on PATH; the layers are installed with it: pip install uv")
     options = ["--quiet", "--python", sys.executable, "--python-platform", platform]
     options += ["--only-binary", ":all:", "--require-hashes", "--no-deps"]
+    # pyvips is published as source only, all of it Python; pyvips-binary brings what is compiled,
+    # and where the build machine has libvips too, pyvips must not find it.
+    options += ["--no-binary", "pyvips"]
+    environment = {**os.environ, "PKG_CONFIG_LIBDIR": os.devnull}
     # uv's cache is linked to by other environments: a copy may be changed.
     options += ["--link-mode", "copy", "--target", str(target)]
-    subprocess.run([uv, "pip", "install", *options, "--requirements", requirements], check=True)  # noqa: S603
+    command = [uv, "pip", "install", *options, "--requirements", str(requirements)]
+    subprocess.run(command, check=True, env=environment)  # noqa: S603
 
 
 def trim(target: Path) -> None:

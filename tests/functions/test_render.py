@@ -1,17 +1,23 @@
 """Render, from the chosen palette to the two objects in the output bucket."""
 
+import io
+
 import cv2
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from PIL import Image as Pillow
 
 import render
-from quantization.errors import ObjectGone
+from png import encode_png
+from quantization.colour import srgb_to_oklab
+from quantization.errors import EmptyImage, ObjectGone
+from quantization.images import open_image
 from quantization.messages import Rendered, RenderRequest, Result, Score, Source
-from recolour import encode_png, nearest_labels, recolour
+from recolour import NearestLabels, recolour
 from tests.conftest import EXECUTION
 
 PALETTE = ["#000000", "#ff0000", "#ffffff"]
@@ -76,24 +82,206 @@ def test_deleted_version_writes_nothing(s3, upload, make_png, context):
     assert "Contents" not in s3.list_objects_v2(Bucket="output")
 
 
+# ------------------------------------------------------------------ nearest
+
+
+def brute_force(pixels, palette, space="rgb"):
+    """Return the squared distance of every pixel to every palette colour."""
+    pixels, palette = pixels.reshape(-1, 3), palette.astype(int)
+    if space == "oklab":
+        pixels, palette = srgb_to_oklab(pixels), srgb_to_oklab(palette)
+    return np.square(pixels[:, None] - palette).sum(axis=-1)
+
+
 @given(images, palettes)
 def test_labels_are_those_of_brute_force(pixels, palette):
-    difference = pixels[:, :, None].astype(int) - palette.astype(int)
-    expected = np.square(difference).sum(axis=-1).argmin(axis=-1)
+    labels = NearestLabels(palette)(pixels)
 
-    np.testing.assert_array_equal(nearest_labels(pixels, palette), expected)
+    assert labels.shape == pixels.shape[:2]
+    np.testing.assert_array_equal(labels.ravel(), brute_force(pixels, palette).argmin(axis=1))
 
 
 @given(images, palettes)
-def test_palette_is_ordered_by_use_and_the_image_unchanged_by_it(pixels, palette):
-    recoloured = recolour(pixels, palette)
+def test_labels_in_oklab_are_those_of_brute_force(pixels, palette):
+    labels = NearestLabels(palette, space="oklab")(pixels)
 
-    shares = recoloured.shares.tolist()
-    assert shares == sorted(shares, reverse=True)
-    assert sum(shares) == pytest.approx(1)
-    assert sorted(map(tuple, recoloured.palette)) == sorted(map(tuple, palette))
+    distances = brute_force(pixels, palette, "oklab")
+    chosen = distances[np.arange(labels.size), labels.ravel()]
+    # Colours that rounding alone tells apart are equally near.
+    np.testing.assert_allclose(chosen, distances.min(axis=1), rtol=0, atol=1e-12)
+
+
+@given(images, palettes)
+def test_of_equally_near_colours_the_first_is_taken(pixels, palette):
+    doubled = np.concatenate([palette, palette])[:256]
+
+    for space in ("rgb", "oklab"):
+        labels = NearestLabels(doubled, space=space)(pixels)
+        assert labels.max() < len(palette)
+
+
+def test_labels_hold_across_a_whole_image_of_many_colours():
+    """More pixels than are labelled at a time, most of them met before."""
+    rng = np.random.default_rng(5)
+    pixels = rng.integers(0, 256, (700, 300, 3), dtype=np.uint8) // 8 * 8
+    palette = rng.integers(0, 256, (256, 3), dtype=np.uint8)
+    nearest = NearestLabels(palette)
+
+    for _ in range(2):
+        labels = nearest(pixels)
+        np.testing.assert_array_equal(labels.ravel(), brute_force(pixels, palette).argmin(axis=1))
+
+
+@given(images, palettes)
+def test_alpha_does_not_change_labels(pixels, palette):
+    alpha = np.arange(pixels[:, :, 0].size, dtype=np.uint8).reshape(pixels.shape[:2])
+
     np.testing.assert_array_equal(
-        recoloured.palette[recoloured.labels], palette[nearest_labels(pixels, palette)]
+        NearestLabels(palette)(np.dstack([pixels, alpha])), NearestLabels(palette)(pixels)
     )
-    decoded = cv2.imdecode(np.frombuffer(encode_png(recoloured), np.uint8), cv2.IMREAD_COLOR)
-    np.testing.assert_array_equal(decoded[:, :, ::-1], recoloured.palette[recoloured.labels])
+
+
+# ----------------------------------------------------------------- recolour
+
+
+@pytest.fixture(scope="module")
+def open_pixels(tmp_path_factory):
+    """Open an array of RGB or RGBA levels as an image file."""
+    path = tmp_path_factory.mktemp("images") / "upload"
+
+    def open_pixels(pixels, **options):
+        Pillow.fromarray(pixels).save(path, "PNG", **options)
+        return open_image(path, max_pixels=10**6)
+
+    return open_pixels
+
+
+def read_png(png):
+    return Pillow.open(io.BytesIO(png))
+
+
+@given(pixels=images, palette=palettes)
+def test_palette_is_ordered_by_use_and_the_image_unchanged_by_it(open_pixels, pixels, palette):
+    recoloured = recolour(open_pixels(pixels), palette)
+
+    labels = brute_force(pixels, palette).argmin(axis=1)
+    expected = palette[labels].reshape(pixels.shape)
+    np.testing.assert_array_equal(recoloured.palette[recoloured.indices], expected)
+    assert recoloured.entries is recoloured.palette
+    assert sorted(map(tuple, recoloured.palette)) == sorted(map(tuple, palette))
+    shares = np.bincount(labels, minlength=len(palette)) / labels.size
+    np.testing.assert_allclose(recoloured.shares, np.sort(shares)[::-1])
+
+    with read_png(encode_png(recoloured.indices, recoloured.entries)) as decoded:
+        assert decoded.mode == "P"
+        np.testing.assert_array_equal(decoded.convert("RGB"), expected)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_oriented_image_is_rendered_upright(orientation, open_pixels, photo):
+    with Pillow.open(photo) as whole:
+        pixels = np.asarray(whole.crop((100, 100, 151, 133)))
+    exif = Pillow.Exif()
+    exif[0x112] = orientation
+    palette = np.array([[0, 0, 0], [90, 90, 90], [200, 210, 250]], dtype=np.uint8)
+
+    image = open_pixels(pixels, exif=exif)
+    recoloured = recolour(image, palette)
+
+    labels = brute_force(image.pixels(), palette).argmin(axis=1)
+    assert recoloured.indices.shape == (image.height, image.width)
+    np.testing.assert_array_equal(
+        recoloured.palette[recoloured.indices].reshape(-1, 3), palette[labels]
+    )
+
+
+@given(
+    pixels=arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20), st.just(4))),
+    palette=arrays(np.uint8, st.tuples(st.integers(1, 6), st.just(3))),
+)
+def test_transparency_is_kept_where_it_fits(open_pixels, pixels, palette):
+    pixels[:, :, 3] &= 0b11100000  # at most 6 x 8 pairs
+    assume(pixels[:, :, 3].any())
+
+    recoloured = recolour(open_pixels(pixels), palette)
+
+    alpha = pixels[:, :, 3]
+    labels = brute_force(pixels[:, :, :3], palette).argmin(axis=1).reshape(alpha.shape)
+    used = np.bincount(labels[alpha > 0], minlength=len(palette))
+    np.testing.assert_allclose(recoloured.shares, np.sort(used / used.sum())[::-1])
+    with read_png(encode_png(recoloured.indices, recoloured.entries)) as decoded:
+        assert decoded.mode == "P"
+        rgba = np.asarray(decoded.convert("RGBA"))
+    np.testing.assert_array_equal(rgba[:, :, 3], alpha)
+    np.testing.assert_array_equal(rgba[alpha > 0][:, :3], palette[labels][alpha > 0])
+
+
+@pytest.mark.parametrize("k", [2, 32, 255])
+def test_transparency_that_does_not_fit_is_rounded(k, open_pixels):
+    rng = np.random.default_rng(k)
+    pixels = rng.integers(0, 256, (200, 200, 4), dtype=np.uint8)
+    palette = rng.integers(0, 256, (k, 3), dtype=np.uint8)
+
+    recoloured = recolour(open_pixels(pixels), palette)
+
+    assert 200 < len(recoloured.entries) <= 256
+    alpha = recoloured.entries[recoloured.indices][:, :, 3].astype(int)
+    error = np.abs(alpha - pixels[:, :, 3])
+    assert error.max() <= -(-255 // (2 * max(1, 256 // k - 1)))
+    assert not error[np.isin(pixels[:, :, 3], [0, 255])].any()
+
+
+def test_opaque_alpha_channel_is_left_out(open_pixels):
+    pixels = np.full((3, 4, 4), 255, dtype=np.uint8)
+
+    recoloured = recolour(open_pixels(pixels), np.zeros((2, 3), np.uint8))
+
+    assert recoloured.entries.shape == (2, 3)
+
+
+def test_invisible_image_is_empty(open_pixels):
+    with pytest.raises(EmptyImage):
+        recolour(open_pixels(np.zeros((3, 4, 4), np.uint8)), np.zeros((2, 3), np.uint8))
+
+
+# ---------------------------------------------------------------------- png
+
+
+@given(
+    arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 40))),
+    st.integers(1, 256),
+    st.sampled_from([3, 4]),
+    st.none() | st.tuples(st.integers(1, 10**5), st.integers(1, 10**5)),
+)
+def test_png_holds_what_is_encoded(indices, n, channels, dots_per_metre):
+    palette = np.random.default_rng(n).integers(0, 256, (n, channels), dtype=np.uint8)
+    indices = indices % n
+
+    png = encode_png(indices, palette, dots_per_metre=dots_per_metre)
+
+    depth = png[24]
+    assert depth == min(bits for bits in (1, 2, 4, 8) if n <= 2**bits)
+    with read_png(png) as decoded:
+        decoded.load()
+        assert decoded.mode == "P"
+        assert decoded.info["srgb"] == 0
+        assert len(decoded.palette.palette) == 3 * n
+        np.testing.assert_array_equal(decoded, indices)
+        mode = "RGB" if channels == 3 else "RGBA"
+        np.testing.assert_array_equal(decoded.convert(mode), palette[indices])
+        dpi = dots_per_metre and tuple(dots * 0.0254 for dots in dots_per_metre)
+        assert decoded.info.get("dpi") == (dpi and pytest.approx(dpi))
+
+
+def test_resolution_and_transparency_reach_the_written_image(s3, upload, context):
+    pixels = np.full((4, 5, 4), 255, dtype=np.uint8)
+    pixels[0, :, 3] = 0
+    pixels[1, :, 3] = 100
+    body = io.BytesIO()
+    Pillow.fromarray(pixels).save(body, "PNG", dpi=(300, 150))
+
+    rendered = run(request_for(upload("a.png", body.getvalue()), 5, 4), context)
+
+    with read_png(s3.get_object(Bucket="output", Key=rendered.image.key)["Body"].read()) as png:
+        assert png.info["dpi"] == pytest.approx((300, 150), abs=0.1)
+        np.testing.assert_array_equal(np.asarray(png.convert("RGBA"))[:, :, 3], pixels[:, :, 3])

@@ -130,6 +130,7 @@ def test_no_k_at_all_fails(machine):
     ("state", "error"),
     [
         ("sample", "UnsupportedImage"),
+        ("sample", "ImageTooLarge"),
         ("sample", "EmptyImage"),
         ("sample", "ObjectGone"),
         ("sample", "InvalidOptions"),

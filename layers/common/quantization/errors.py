@@ -13,6 +13,10 @@ class UnsupportedImage(RefusedImage):
     """The object's bytes are not an image that can be decoded."""
 
 
+class ImageTooLarge(RefusedImage):
+    """The image has more pixels than the service decodes."""
+
+
 class EmptyImage(RefusedImage):
     """The image has no visible pixel, so it has no palette."""
 

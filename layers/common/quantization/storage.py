@@ -1,6 +1,11 @@
 """S3: reading the uploaded version, the claim checks in the work bucket, and the results."""
 
 import io
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,6 +17,7 @@ from quantization.errors import ObjectGone
 from quantization.messages import ObjectKey, Result, Upload
 
 if TYPE_CHECKING:
+    from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
@@ -34,9 +40,13 @@ def open_upload(s3: "S3Client", upload: Upload) -> "GetObjectOutputTypeDef":
         raise
 
 
-def read_upload(s3: "S3Client", upload: Upload) -> bytes:
-    """Read all bytes of the uploaded version; raises what `open_upload` raises."""
-    return open_upload(s3, upload)["Body"].read()
+@contextmanager
+def as_file(body: "StreamingBody") -> Iterator[Path]:
+    """Hold what S3 sends in a temporary file: memory is for pixels."""
+    with tempfile.NamedTemporaryFile() as file:
+        shutil.copyfileobj(body, file)
+        file.flush()
+        yield Path(file.name)
 
 
 def check_in(s3: "S3Client", claim: ObjectKey, array: NDArray[np.uint8]) -> None:
