@@ -1,0 +1,88 @@
+"""What `sam build` left: the functions with their layers, as the built template has them."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samcli.yamlhelper import yaml_parse
+
+ROOT = Path(__file__).parents[2]
+ARCHITECTURES = ("arm64", "x86_64")
+HOST = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+
+
+@dataclass(frozen=True)
+class BuiltFunction:
+    """A function as Lambda would unpack it."""
+
+    name: str
+    """Logical id in the template."""
+    handler: str
+    task: Path
+    """What becomes /var/task."""
+    layers: dict[str, Path]
+    """By logical id, what becomes /opt."""
+    variables: dict[str, str]
+    """The environment that the template gives: parameters at defaults, buckets named by id."""
+
+
+def build(architecture: str) -> Path:
+    """Bring the build of this tree for one architecture up to date; seconds where it is."""
+    folder = ROOT / ".aws-sam" / architecture
+    done = subprocess.run(
+        [
+            *("sam", "build", "--cached"),
+            *("--build-dir", folder / "build", "--cache-dir", folder / "cache"),
+            *("--parameter-overrides", f"Architecture={architecture}"),
+        ],
+        cwd=ROOT,
+        env=os.environ | {"SAM_CLI_TELEMETRY": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"sam build for {architecture} failed:\n{done.stdout}{done.stderr}")
+    return folder / "build"
+
+
+def functions(build: Path) -> Iterator[BuiltFunction]:
+    """Read the functions from the template that sam wrote into the build."""
+    template = yaml_parse((build / "template.yaml").read_text())
+    resources, common = template["Resources"], template["Globals"]["Function"]
+    values = {name: about.get("Default") for name, about in template["Parameters"].items()}
+
+    def resolve(value: Any) -> str:
+        if isinstance(value, dict):
+            return str(values.get(value["Ref"], value["Ref"].lower()))
+        return str(value)
+
+    for name, resource in resources.items():
+        if resource["Type"] != "AWS::Serverless::Function":
+            continue
+        own = resource["Properties"]
+        variables = common["Environment"]["Variables"] | own["Environment"]["Variables"]
+        yield BuiltFunction(
+            name=name,
+            handler=own["Handler"],
+            task=build / own["CodeUri"],
+            layers={
+                layer["Ref"]: build / resources[layer["Ref"]]["Properties"]["ContentUri"]
+                for layer in own["Layers"]
+            },
+            variables={variable: resolve(value) for variable, value in variables.items()},
+        )
+
+
+def files(folder: Path) -> list[Path]:
+    """List the files below a folder."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def size(folder: Path) -> int:
+    """Return the bytes of all files below a folder."""
+    return sum(path.stat().st_size for path in files(folder))

@@ -1,0 +1,34 @@
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from local import engine
+from tests.artefact import built
+from tests.artefact.sandbox import Sandbox
+
+
+@pytest.fixture(scope="session")
+def build() -> Callable[[str], Path]:
+    """Build for an architecture, once."""
+    return cache(built.build)
+
+
+@pytest.fixture(scope="session")
+def functions(build) -> dict[str, built.BuiltFunction]:
+    """The functions built for this machine."""
+    return {function.name: function for function in built.functions(build(built.HOST))}
+
+
+@pytest.fixture
+def sandbox(functions, engine_port, tmp_path) -> Callable[[str], Sandbox]:
+    """Lay a function out as in Lambda, with the local engine in AWS's place."""
+    endpoint = {"AWS_ENDPOINT_URL": engine.endpoint(engine_port)}
+
+    def lay_out(name: str) -> Sandbox:
+        root = tmp_path / name
+        root.mkdir()
+        return Sandbox(functions[name], root, endpoint)
+
+    return lay_out
