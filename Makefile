@@ -2,11 +2,14 @@
 #
 #   make run [IMAGE=file or folder] [OUT=folder] [CRITERION=name] [STACK=name]
 #   make test
+#
+# `make` alone lists the rest.
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run stop test lint lock
+.PHONY: help run stop test lint lock events schema deploy delete
 export SAM_CLI_TELEMETRY := 0
+ENV := default
 
 # `uv --version`, for a command of that name may exist and not work.
 UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo .tools/uv/bin/uv)
@@ -25,15 +28,30 @@ stop: .venv  ## end the local engine and all its processes
 test: lint  ## lint, then every test
 	.venv/bin/pytest
 
-lint: .venv
+lint: .venv  ## ruff, mypy, and the linters of the template and of the state machine
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/sam validate --lint --region us-east-1
+	.venv/bin/statelint --yaml --eval-jsonata \
+	  "$$(sed 's/$${MapConcurrency}/25/' statemachine/quantize.asl.yaml)"
 
 lock: .venv  ## bring uv.lock and the layers' requirements up to pyproject.toml
 	uv lock
 	layers/export-requirements
+
+deploy: .venv  ## build for AWS and deploy there, as samconfig.toml says for ENV
+	.venv/bin/sam build --config-env $(ENV)
+	.venv/bin/sam deploy --config-env $(ENV)
+
+delete: .venv  ## delete the stack on AWS, but neither the uploads nor the results
+	.venv/bin/python -m local.delete --config-env $(ENV)
+
+events: .venv  ## record events/ and env.json from the newest execution on the local engine
+	.venv/bin/python -m local.record_events
+
+schema: .venv  ## write schemas/ from the functions' types
+	.venv/bin/python -m local.schema
 
 .venv: uv.lock pyproject.toml | $(UV)
 	uv sync --quiet --frozen

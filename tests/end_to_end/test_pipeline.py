@@ -19,7 +19,7 @@ from local.engine import ROOT
 from local.schema import PATH as SCHEMA
 from local.stack import LOCAL_NAME, Stack, find_stack
 from quantization.colour import from_hex
-from quantization.images import decode
+from quantization.images import open_image
 from quantization.messages import Result
 from sampling import draw_sample
 
@@ -79,7 +79,8 @@ def test_chosen_k_is_the_argmax(result):
 
 
 def test_palette_and_scores_are_scikit_learns_own(result, photo):
-    sample = draw_sample(decode(photo.read_bytes()), result.sample_size).astype(float)
+    image = open_image(photo, max_pixels=10**6)
+    sample = draw_sample(image, result.sample_size).astype(float)
     kmeans = KMeans(result.k, n_init=10, random_state=0).fit(sample)
 
     assert {swatch.colour for swatch in result.palette} == {
@@ -92,7 +93,7 @@ def test_palette_and_scores_are_scikit_learns_own(result, photo):
 
 def test_image_holds_the_palette_and_each_pixel_its_nearest_colour(china, result, photo):
     rgb = cv2.imread(str(china / "china.png"))[:, :, ::-1]
-    original = decode(photo.read_bytes())
+    original = open_image(photo, max_pixels=10**6).pixels()
     palette = from_hex([swatch.colour for swatch in result.palette]).astype(int)
 
     colours, counts = np.unique(rgb.reshape(-1, 3), axis=0, return_counts=True)

@@ -210,6 +210,21 @@ def tasks(states: dict) -> dict:
     return found
 
 
+def expressions(value) -> list[str]:
+    if isinstance(value, dict | list):
+        parts = value.values() if isinstance(value, dict) else value
+        return [found for part in parts for found in expressions(part)]
+    text = str(value).strip()
+    return [text[2:-2]] if text.startswith("{%") else []
+
+
+def test_every_expression_is_jsonata(definition):
+    found = expressions(definition)
+    assert len(found) > 20
+    for expression in found:
+        jsonata.Jsonata(expression.replace("${MapConcurrency}", "25"))
+
+
 def test_every_task_outlives_its_function_and_retries_alike(definition):
     template = yaml_parse((ROOT / "template.yml").read_text())
     timeouts = {
