@@ -10,6 +10,7 @@ SHELL := bash
 .PHONY: help run stop test lint lock events schema deploy delete
 export SAM_CLI_TELEMETRY := 0
 ENV := default
+SYNCED := .venv/synced
 
 # `uv --version`, for a command of that name may exist and not work.
 UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo .tools/uv/bin/uv)
@@ -18,17 +19,17 @@ export PATH := $(CURDIR)/$(dir $(UV)):$(PATH)
 help:  ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
 
-run: .venv  ## quantize IMAGE on the local engine (or on STACK), results in OUT
+run: $(SYNCED)  ## quantize IMAGE on the local engine (or on STACK), results in OUT
 	@.venv/bin/quantize $(if $(IMAGE),"$$IMAGE") $(if $(OUT),--out "$$OUT") \
 	  $(if $(CRITERION),--criterion "$$CRITERION") $(if $(STACK),--stack "$$STACK")
 
-stop: .venv  ## end the local engine and all its processes
+stop: $(SYNCED)  ## end the local engine and all its processes
 	@.venv/bin/python -m local.engine stop
 
 test: lint  ## lint, then every test
 	.venv/bin/pytest
 
-lint: .venv  ## ruff, mypy, and the linters of the template and of the state machine
+lint: $(SYNCED)  ## ruff, mypy, and the linters of the template and of the state machine
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
@@ -36,26 +37,27 @@ lint: .venv  ## ruff, mypy, and the linters of the template and of the state mac
 	.venv/bin/statelint --yaml --eval-jsonata \
 	  "$$(sed 's/$${MapConcurrency}/25/' statemachine/quantize.asl.yaml)"
 
-lock: .venv  ## bring uv.lock and the layers' requirements up to pyproject.toml
+lock: $(SYNCED)  ## bring uv.lock and the layers' requirements up to pyproject.toml
 	uv lock
 	layers/export-requirements
 
-deploy: .venv  ## build for AWS and deploy there, as samconfig.toml says for ENV
+deploy: $(SYNCED)  ## build for AWS and deploy there, as samconfig.toml says for ENV
 	.venv/bin/sam build --config-env $(ENV)
 	.venv/bin/sam deploy --config-env $(ENV)
 
-delete: .venv  ## delete the stack on AWS, but neither the uploads nor the results
+delete: $(SYNCED)  ## delete the stack on AWS, but neither the uploads nor the results
 	.venv/bin/python -m local.delete --config-env $(ENV)
 
-events: .venv  ## record events/ and env.json from the newest execution on the local engine
+events: $(SYNCED)  ## record events/ and env.json from the newest execution on the local engine
 	.venv/bin/python -m local.record_events
 
-schema: .venv  ## write schemas/ from the functions' types
+schema: $(SYNCED)  ## write schemas/ from the functions' types
 	.venv/bin/python -m local.schema
 
-.venv: uv.lock pyproject.toml | $(UV)
+# The stamp, not the folder: a sync that was cut short leaves a folder too.
+$(SYNCED): uv.lock pyproject.toml | $(UV)
 	uv sync --quiet --frozen
-	@touch .venv
+	@touch $(SYNCED)
 
 .tools/uv/bin/uv:
 	python3 -m venv .tools/uv
