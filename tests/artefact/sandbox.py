@@ -105,7 +105,7 @@ class Sandbox:
             )
         try:
             _wait_for(emulator)
-            yield Booted(emulator, log)
+            yield Booted(process.pid, emulator, log)
         finally:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -114,7 +114,9 @@ class Sandbox:
 class Booted:
     """A function that waits for events."""
 
-    def __init__(self, port: int, log: Path) -> None:
+    def __init__(self, pid: int, port: int, log: Path) -> None:
+        self.pid = pid
+        """Of the emulator, whose child the function is."""
         self._url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
         self._log = log
 
