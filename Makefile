@@ -14,27 +14,27 @@ SYNCED := .venv/synced
 
 # `uv --version`, for a command of that name may exist and not work.
 UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo .tools/uv/bin/uv)
-export PATH := $(CURDIR)/$(dir $(UV)):$(PATH)
+export PATH := $(CURDIR)/.venv/bin:$(abspath $(dir $(UV))):$(PATH)
 
 help:  ## say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
 
 run: $(SYNCED)  ## quantize IMAGE on the local engine (or on STACK), results in OUT
-	@.venv/bin/quantize $(if $(IMAGE),"$$IMAGE") $(if $(OUT),--out "$$OUT") \
+	@quantize $(if $(IMAGE),"$$IMAGE") $(if $(OUT),--out "$$OUT") \
 	  $(if $(CRITERION),--criterion "$$CRITERION") $(if $(STACK),--stack "$$STACK")
 
 stop: $(SYNCED)  ## end the local engine and all its processes
-	@.venv/bin/python -m local.engine stop
+	@python -m local.engine stop
 
 test: lint  ## lint, then every test
-	.venv/bin/pytest
+	pytest
 
 lint: $(SYNCED)  ## ruff, mypy, and the linters of the template and of the state machine
-	.venv/bin/ruff check .
-	.venv/bin/ruff format --check .
-	.venv/bin/mypy
-	.venv/bin/sam validate --lint --region us-east-1
-	.venv/bin/statelint --yaml --eval-jsonata \
+	ruff check .
+	ruff format --check .
+	mypy
+	sam validate --lint --region us-east-1
+	statelint --yaml --eval-jsonata \
 	  "$$(sed 's/$${MapConcurrency}/25/' statemachine/quantize.asl.yaml)"
 
 lock: $(SYNCED)  ## bring uv.lock and the layers' requirements up to pyproject.toml
@@ -42,17 +42,17 @@ lock: $(SYNCED)  ## bring uv.lock and the layers' requirements up to pyproject.t
 	layers/export-requirements
 
 deploy: $(SYNCED)  ## build for AWS and deploy there, as samconfig.toml says for ENV
-	.venv/bin/sam build --config-env $(ENV)
-	.venv/bin/sam deploy --config-env $(ENV)
+	sam build --config-env $(ENV)
+	sam deploy --config-env $(ENV)
 
 delete: $(SYNCED)  ## delete the stack on AWS, but neither the uploads nor the results
-	.venv/bin/python -m local.delete --config-env $(ENV)
+	python -m local.delete --config-env $(ENV)
 
 events: $(SYNCED)  ## record events/ and env.json from the newest execution on the local engine
-	.venv/bin/python -m local.record_events
+	python -m local.record_events
 
 schema: $(SYNCED)  ## write schemas/ from the functions' types
-	.venv/bin/python -m local.schema
+	python -m local.schema
 
 # The stamp, not the folder: a sync that was cut short leaves a folder too.
 $(SYNCED): uv.lock pyproject.toml | $(UV)

@@ -17,7 +17,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.artefact.built import HOST, BuiltFunction, build, functions
+from local.deploy import ARCHITECTURE, build
+from tests.artefact.built import BuiltFunction, functions
 from tests.artefact.sandbox import Sandbox
 
 S3 = "import boto3; s3 = boto3.client('s3')"
@@ -90,7 +91,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="turns that count (default 5)")
     runs = parser.parse_args().runs
     with tempfile.TemporaryDirectory() as folder:
-        for function in functions(build(HOST)):
+        for function in functions(build(ARCHITECTURE)):
             baseline = BASELINES[function.name]
             contenders = {function.name: function} | {
                 statement: importing(statement, function, Path(folder))

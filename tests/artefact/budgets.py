@@ -11,7 +11,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.artefact.built import ARCHITECTURES, HOST, BuiltFunction, build, files, functions, size
+from local.deploy import ARCHITECTURE, build
+from tests.artefact.built import ARCHITECTURES, BuiltFunction, files, functions, size
 from tests.artefact.sandbox import Sandbox
 
 LIMIT = 262_144_000
@@ -99,7 +100,7 @@ def main() -> None:
         for name, path in layers.items():
             write(f"{name + ' ' + architecture:24}{size(path) / 1e6:9.1f}{zipped(path) / 1e6:9.1f}")
     write(f"\n{'import':24}{'x numpy':>9}")
-    for function in functions(build(HOST)):
+    for function in functions(build(ARCHITECTURE)):
         write(f"{function.name:24}{import_ratio(function):9.1f}")
 
 

@@ -1,8 +1,5 @@
 """What `sam build` left: the functions with their layers, as the built template has them."""
 
-import os
-import platform
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +7,7 @@ from typing import Any
 
 from samcli.yamlhelper import yaml_parse
 
-ROOT = Path(__file__).parents[2]
 ARCHITECTURES = ("arm64", "x86_64")
-HOST = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 
 
 @dataclass(frozen=True)
@@ -28,26 +23,6 @@ class BuiltFunction:
     """By logical id, what becomes /opt."""
     variables: dict[str, str]
     """The environment that the template gives: parameters at defaults, buckets named by id."""
-
-
-def build(architecture: str) -> Path:
-    """Bring the build of this tree for one architecture up to date; seconds where it is."""
-    folder = ROOT / ".aws-sam" / architecture
-    done = subprocess.run(
-        [
-            *("sam", "build", "--cached"),
-            *("--build-dir", folder / "build", "--cache-dir", folder / "cache"),
-            *("--parameter-overrides", f"Architecture={architecture}"),
-        ],
-        cwd=ROOT,
-        env=os.environ | {"SAM_CLI_TELEMETRY": "0"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(f"sam build for {architecture} failed:\n{done.stdout}{done.stderr}")
-    return folder / "build"
 
 
 def functions(build: Path) -> Iterator[BuiltFunction]:

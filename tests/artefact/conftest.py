@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from local import engine
+from local import deploy, engine
 from tests.artefact import built
 from tests.artefact.sandbox import Sandbox
 
@@ -12,13 +12,13 @@ from tests.artefact.sandbox import Sandbox
 @pytest.fixture(scope="session")
 def build() -> Callable[[str], Path]:
     """Build for an architecture, once."""
-    return cache(built.build)
+    return cache(deploy.build)
 
 
 @pytest.fixture(scope="session")
 def functions(build) -> dict[str, built.BuiltFunction]:
     """The functions built for this machine."""
-    return {function.name: function for function in built.functions(build(built.HOST))}
+    return {function.name: function for function in built.functions(build(deploy.ARCHITECTURE))}
 
 
 @pytest.fixture

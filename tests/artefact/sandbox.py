@@ -15,9 +15,10 @@ from typing import Any
 import samcli.local.rapid
 
 from local import engine
-from tests.artefact.built import HOST, BuiltFunction
+from local.deploy import ARCHITECTURE
+from tests.artefact.built import BuiltFunction
 
-EMULATOR = Path(samcli.local.rapid.__path__[0]) / f"aws-lambda-rie-{HOST}"
+EMULATOR = Path(samcli.local.rapid.__path__[0]) / f"aws-lambda-rie-{ARCHITECTURE}"
 PYTHON = engine.RUNTIME_ENVIRONMENT / "bin/python"
 START_SECONDS = 20
 

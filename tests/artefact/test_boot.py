@@ -13,9 +13,10 @@ import pytest
 from numpy.typing import NDArray
 
 from clustering import fit
+from local.engine import ROOT
 from quantization.colour import from_hex, to_hex
 from quantization.messages import ObjectKey, RenderRequest, SampleRequest, ScoreRequest, Upload
-from tests.artefact.built import ROOT, files
+from tests.artefact.built import files
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,9 @@ import sys
 
 import pytest
 
-from tests.artefact.built import ARCHITECTURES, HOST, ROOT, files
+from local.deploy import ARCHITECTURE
+from local.engine import ROOT
+from tests.artefact.built import ARCHITECTURES, files
 
 LAYERS = {"common": "CommonLayer", "imaging": "ImagingLayer", "clustering": "ClusteringLayer"}
 
@@ -42,13 +44,13 @@ def test_the_same_lock_gives_the_same_bytes(build, group, tmp_path):
     """Another path, another umask and another hash seed, with nothing cached but the wheels."""
     command = [sys.executable, ROOT / "layers/build/layer.py", ROOT / "layers" / group, tmp_path]
     subprocess.run(
-        [*command, "--architecture", HOST, "--limit", str(10**9)],
+        [*command, "--architecture", ARCHITECTURE, "--limit", str(10**9)],
         env=os.environ | {"PYTHONHASHSEED": "7"},
         umask=0o077,
         stdout=subprocess.DEVNULL,
         check=True,
     )
-    first = build(HOST) / LAYERS[group] / "python"
+    first = build(ARCHITECTURE) / LAYERS[group] / "python"
     names = [[path.relative_to(tree) for path in files(tree)] for tree in (first, tmp_path)]
     assert names[0] == names[1]
     same, different, unread = filecmp.cmpfiles(first, tmp_path, names[0], shallow=False)
@@ -62,7 +64,7 @@ def test_the_same_lock_gives_the_same_bytes(build, group, tmp_path):
 def test_a_layer_over_its_limit_is_not_built(tmp_path):
     command = [sys.executable, ROOT / "layers/build/layer.py", ROOT / "layers/common", tmp_path]
     done = subprocess.run(
-        [*command, "--architecture", HOST, "--limit", "1000000"],
+        [*command, "--architecture", ARCHITECTURE, "--limit", "1000000"],
         capture_output=True,
         text=True,
         check=False,
