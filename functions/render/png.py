@@ -8,8 +8,11 @@ from numpy.typing import NDArray
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
-# Of libdeflate's 12 levels, the first whose files are as small as those of zlib's default.
-_LEVEL = 6
+# Of libdeflate's 12 levels. The next one makes files some 3 % smaller in half as much time again.
+_LEVEL = 5
+
+# Rows packed at a time.
+_ROWS = 64
 
 
 def encode_png(
@@ -50,11 +53,14 @@ def _scanlines(indices: NDArray[np.uint8], depth: int) -> NDArray[np.uint8]:
     """
     height, width = indices.shape
     in_a_byte = 8 // depth
-    lines = np.zeros((height, 1 + -(-width // in_a_byte)), dtype=np.uint8)
-    for line, row in zip(lines, indices, strict=True):
-        for position in range(in_a_byte):
-            part = row[position::in_a_byte]
-            line[1 : 1 + len(part)] |= part << (8 - depth * (position + 1))
+    lines = np.empty((height, 1 + -(-width // in_a_byte)), dtype=np.uint8)
+    lines[:, 0] = 0
+    for start in range(0, height, _ROWS):
+        rows, packed = indices[start : start + _ROWS], lines[start : start + _ROWS, 1:]
+        np.left_shift(rows[:, ::in_a_byte], 8 - depth, out=packed)
+        for position in range(1, in_a_byte):
+            part = rows[:, position::in_a_byte]
+            packed[:, : part.shape[1]] |= part << (8 - depth * (position + 1))
     return lines
 
 

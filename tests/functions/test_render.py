@@ -255,7 +255,7 @@ def test_invisible_image_is_empty(open_pixels):
 )
 def test_png_holds_what_is_encoded(indices, n, channels, dots_per_metre):
     palette = np.random.default_rng(n).integers(0, 256, (n, channels), dtype=np.uint8)
-    indices = indices % n
+    indices = (indices.astype(int) % n).astype(np.uint8)
 
     png = encode_png(indices, palette, dots_per_metre=dots_per_metre)
 

@@ -144,10 +144,11 @@ class Image:
     def _by_libvips(self, bounds: Iterator[tuple[int, int]]) -> Iterator[NDArray[np.uint8]]:
         try:
             image = _to_srgb(_load(self.path, self.format), self.format)
+            width, bands = image.width, image.bands
             region = pyvips.Region.new(image)
             for start, stop in bounds:
-                levels = region.fetch(0, start, image.width, stop - start)
-                yield np.frombuffer(levels, np.uint8).reshape(-1, image.width, image.bands)
+                levels = region.fetch(0, start, width, stop - start)
+                yield np.frombuffer(levels, dtype=np.uint8).reshape(stop - start, width, bands)
         except pyvips.Error as error:
             raise _damaged(self.format, error) from error
 

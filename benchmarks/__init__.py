@@ -1,0 +1,1 @@
+"""Commands that measure the service beside its baseline and its peers."""

@@ -1,0 +1,42 @@
+"""Programs that reduce the colours of an image, where they are installed."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+Command = list[str | Path]
+
+
+def at_hand(source: Path, k: int, folder: Path) -> dict[str, tuple[Command, Path]]:
+    """List the programs by name: the command of each, and the file that it writes."""
+    target = Path("target")
+    commands: dict[str, Command] = {
+        "ours": ["python", HERE / "quantize_file.py", source, target, str(k)],
+    }
+    for method in ("MEDIANCUT", "FASTOCTREE"):
+        script: Command = ["python", HERE / "pillow_file.py", source, target, str(k), method]
+        commands[f"Pillow {method.lower()}"] = script
+    for name, pngquant in pngquants().items():
+        options: Command = ["--force", "--nofs", "--output", target, str(k), source]
+        commands[name] = [pngquant, *options]
+    if gm := shutil.which("gm"):
+        commands["GraphicsMagick"] = [gm, "convert", source, "+dither", "-colors", str(k), target]
+    if magick := shutil.which("magick"):
+        commands["ImageMagick"] = [magick, source, "+dither", "-colors", str(k), target]
+    placed = {}
+    for number, (name, command) in enumerate(commands.items()):
+        path = folder / f"{number}.png"
+        placed[name] = ([path if part is target else part for part in command], path)
+    return placed
+
+
+def pngquants() -> dict[str, str]:
+    """Find pngquant, of the environment and of the system, by name and version."""
+    found = {}
+    for folders in (None, "/usr/local/bin:/usr/bin"):
+        if path := shutil.which("pngquant", path=folders):
+            says = subprocess.run([path, "--version"], capture_output=True, text=True, check=True)
+            found[f"pngquant {says.stdout.split()[0]}"] = path
+    return found

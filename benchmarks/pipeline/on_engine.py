@@ -1,0 +1,73 @@
+"""A warm execution on the local engine, timed from the upload to the result."""
+
+import statistics
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from local import engine
+from local.deploy import deploy
+from local.follow import Executions, progress_of, upload
+from local.stack import LOCAL_NAME, Stack, find_stack
+
+
+class Taken(NamedTuple):
+    """Seconds of wall time that one image took."""
+
+    whole: float
+    """From the start of the upload to the result."""
+    functions: float
+    """Of that, with a function running."""
+    machine: float
+    """The rest of the execution: the state machine's own."""
+
+
+def run(source: Path, runs: int, port: int) -> Taken:
+    """Quantize an image over and over, after a first time that starts the functions."""
+    already = engine.is_running(port)
+    stack = find_stack(LOCAL_NAME, deploy(port))
+    try:
+        taken = [one(stack, source, f"{number}.jpg") for number in range(runs + 1)][1:]
+    finally:
+        if not already:
+            engine.stop(port)
+    return Taken(*map(statistics.median, zip(*taken, strict=True)))
+
+
+def one(stack: Stack, source: Path, key: str) -> Taken:
+    """Upload an image and wait for its result."""
+    executions = Executions(stack)
+    executions.look()
+    start = time.time()
+    started = upload(stack, source, key, {})
+    while (execution := executions.started_by(started)) is None:
+        time.sleep(0.02)
+        executions.look()
+    while progress_of(stack, execution).running:
+        time.sleep(0.02)
+    described = stack.states.describe_execution(executionArn=execution)
+    if described["status"] != "SUCCEEDED":
+        raise RuntimeError(f"the execution {described['status']}: {described.get('cause')}")
+    end = described["stopDate"].timestamp()
+    busy = with_a_function(stack, execution)
+    execution_time = end - described["startDate"].timestamp()
+    return Taken(end - start, busy, execution_time - busy)
+
+
+def with_a_function(stack: Stack, execution: str) -> float:
+    """Add up the time in which at least one function ran, from the execution's history."""
+    edges = []
+    pages = stack.states.get_paginator("get_execution_history").paginate(executionArn=execution)
+    for page in pages:
+        for event in page["events"]:
+            if event["type"] in ("TaskStarted", "LambdaFunctionStarted"):
+                edges.append((event["timestamp"].timestamp(), 1))
+            elif event["type"] in ("TaskSucceeded", "LambdaFunctionSucceeded"):
+                edges.append((event["timestamp"].timestamp(), -1))
+    busy, running, since = 0.0, 0, 0.0
+    for moment, change in sorted(edges):
+        if running:
+            busy += moment - since
+        running += change
+        since = moment
+    return busy

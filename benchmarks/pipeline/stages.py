@@ -1,0 +1,52 @@
+"""Print how long each function's work takes in a warm process: stages.py IMAGE [RUNS].
+
+Seconds of CPU, medians: importing what the functions import, sampling, scoring K = 8..32 one by one
+(mean of a K), rendering.
+"""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+start = time.process_time()
+from png import encode_png  # noqa: E402
+from quantization.images import open_image  # noqa: E402
+from recolour import recolour  # noqa: E402
+from sampling import draw_sample  # noqa: E402
+
+imaging = time.process_time() - start
+from clustering import fit  # noqa: E402
+
+clustering = time.process_time() - start - imaging
+
+
+def seconds(work: Callable[[], object], runs: int) -> float:
+    """Return the median CPU time of some work, after one run to warm up."""
+    work()
+    taken = []
+    for _ in range(runs):
+        start = time.process_time()
+        work()
+        taken.append(time.process_time() - start)
+    return statistics.median(taken)
+
+
+def render() -> bytes:
+    """Do what Render does but for S3."""
+    image = open_image(source, max_pixels=10**9)
+    recoloured = recolour(image, palette)
+    return encode_png(recoloured.indices, recoloured.entries)
+
+
+source, runs = Path(sys.argv[1]), int(sys.argv[2])
+sample = draw_sample(open_image(source, max_pixels=10**9), 1000)
+palette = fit(sample, 32).palette
+print(
+    imaging,
+    clustering,
+    seconds(lambda: draw_sample(open_image(source, max_pixels=10**9), 1000), runs),
+    seconds(lambda: [fit(sample, k) for k in range(8, 33)], runs) / 25,
+    seconds(render, runs),
+)

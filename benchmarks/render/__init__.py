@@ -1,0 +1,1 @@
+"""What rendering costs, beside the seed's way and a bare decode."""
