@@ -171,7 +171,8 @@ def _jobs_of(path: Path, out: Path) -> Iterator[Job]:
 
 def _print_summary(outcomes: list[Outcome]) -> None:
     if outcomes:
-        console = Console(highlight=False)
+        # A script gets each row in one line.
+        console = Console(highlight=False, width=None if sys.stdout.isatty() else 1000)
         console.print(summary(outcomes, colours=console.color_system is not None))
 
 
