@@ -1,16 +1,22 @@
 """Upload an image, find the execution that its upload started, and follow it to the end."""
 
-import time
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import msgspec
+from botocore.exceptions import ClientError
 
 from local.stack import Stack
-from quantization.messages import ObjectKey, Rendered
+from quantization.messages import ObjectKey, Rendered, Result
 
-FIND_LIMIT_SECONDS = 60.0
-"""S3 events reach EventBridge within seconds; an execution that is not there by then is lost."""
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mypy_boto3_stepfunctions.type_defs import HistoryEventTypeDef
+
+PAGE_SIZE = 50
+"""Events read in one call; about what happens between two looks at an execution."""
 
 
 class QuantizeError(Exception):
@@ -25,14 +31,26 @@ class FailedError(QuantizeError):
     """The execution ended without a result."""
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far an execution is: the state it is in, and how many K are scored of how many."""
+class OverwrittenError(QuantizeError):
+    """Another upload under the same key took the result's place."""
 
-    running: bool
-    state: str
-    scored: int
-    to_score: int
+
+def upload(stack: Stack, path: Path, key: str, metadata: dict[str, str]) -> str:
+    """Stream a file to the input bucket; return the version that S3 gave it."""
+    with path.open("rb") as file:
+        put = stack.s3.put_object(Bucket=stack.input_bucket, Key=key, Body=file, Metadata=metadata)
+    return put["VersionId"]
+
+
+def is_uploaded(stack: Stack, key: str, version_id: str) -> bool:
+    """Tell whether an earlier upload is there: a local engine forgets all when it ends."""
+    try:
+        stack.s3.head_object(Bucket=stack.input_bucket, Key=key, VersionId=version_id)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] in (400, 404):
+            return False
+        raise
+    return True
 
 
 class Executions:
@@ -59,27 +77,9 @@ class Executions:
             if len(new) < len(page["executions"]):
                 return
 
-    def started_by(self, upload: "StartedUpload") -> str | None:
-        """Return the ARN of the execution that an upload started, or None if not seen yet.
-
-        Raises
-        ------
-        NotStartedError
-            If it should have been seen long ago.
-
-        """
-        execution = self._by_version.get(upload.version_id)
-        if execution is None and time.monotonic() > upload.time + FIND_LIMIT_SECONDS:
-            raise NotStartedError("the upload started no execution; is the stack complete?")
-        return execution
-
-
-@dataclass(frozen=True)
-class StartedUpload:
-    """An upload: the version that S3 gave it, and when it was made."""
-
-    version_id: str
-    time: float
+    def started_by(self, version_id: str) -> str | None:
+        """Return the ARN of the execution that an upload started, or None if not seen yet."""
+        return self._by_version.get(version_id)
 
 
 def _version_in(execution_input: str) -> str | None:
@@ -90,66 +90,157 @@ def _version_in(execution_input: str) -> str | None:
     return None
 
 
-def upload(stack: Stack, path: Path, key: str, metadata: dict[str, str]) -> StartedUpload:
-    """Upload a file under the key."""
-    with path.open("rb") as file:
-        put = stack.s3.put_object(Bucket=stack.input_bucket, Key=key, Body=file, Metadata=metadata)
-    return StartedUpload(put["VersionId"], time.monotonic())
+@dataclass(frozen=True)
+class Ended:
+    """How an execution ended: with an output, or with an error and its cause."""
+
+    seconds: float
+    output: str | None = None
+    error: str = ""
+    cause: str = ""
 
 
-def progress_of(stack: Stack, execution: str) -> Progress:
-    """Read an execution's progress from its history."""
-    # Asked before the history is read: a history read after the end is whole.
-    status = stack.states.describe_execution(executionArn=execution)["status"]
-    pages = stack.states.get_paginator("get_execution_history").paginate(
-        executionArn=execution, includeExecutionData=False
+@dataclass
+class Progress:
+    """How far an execution is.
+
+    Attributes
+    ----------
+    state : str
+        The state it entered last.
+    ks : list of int
+        The K to score; empty until they are known.
+    silhouettes : dict of int to float or None
+        Of the K scored so far; None where it is undefined or the K failed.
+    ended : Ended or None
+        None while it runs.
+    """
+
+    state: str = "Start"
+    ks: list[int] = field(default_factory=list)
+    silhouettes: dict[int, float | None] = field(default_factory=dict)
+    ended: Ended | None = None
+
+
+class Execution:
+    """One execution, followed by reading what is new in its history."""
+
+    def __init__(self, stack: Stack, arn: str) -> None:
+        self.arn = arn
+        self.progress = Progress()
+        self._history = stack.states.get_paginator("get_execution_history")
+        self._last_id = 0
+        self._start: datetime | None = None
+
+    def look(self) -> Progress:
+        """Read the events since the last look, and return how far the execution is."""
+        new: dict[int, HistoryEventTypeDef] = {}
+        pages = self._history.paginate(
+            executionArn=self.arn, reverseOrder=True, PaginationConfig={"PageSize": PAGE_SIZE}
+        )
+        for page in pages:
+            unseen = {e["id"]: e for e in page["events"] if e["id"] > self._last_id}
+            new |= unseen
+            if len(unseen) < len(page["events"]):
+                break
+        for event_id in sorted(new):
+            self._take(new[event_id])
+            self._last_id = event_id
+        return self.progress
+
+    def _take(self, event: "HistoryEventTypeDef") -> None:
+        progress = self.progress
+        if entered := event.get("stateEnteredEventDetails"):
+            progress.state = entered["name"]
+            if event["type"] == "MapStateEntered":
+                progress.ks = msgspec.json.decode(entered["input"], type=_ToScore).ks
+        elif exited := event.get("stateExitedEventDetails"):
+            if exited["name"] in ("ScoreK", "PassOverK"):
+                scored = msgspec.json.decode(exited["output"], type=_Scored)
+                progress.silhouettes[scored.k] = scored.silhouette
+        elif event["type"].startswith("Execution"):
+            self._start = self._start or event["timestamp"]
+            seconds = (event["timestamp"] - self._start).total_seconds()
+            progress.ended = _ending(event, seconds)
+
+
+class _ToScore(msgspec.Struct):
+    """The part of the Map's input that says which K there will be."""
+
+    ks: list[int]
+
+
+class _Scored(msgspec.Struct):
+    """The part of an iteration's output that is shown while the others go on."""
+
+    k: int
+    silhouette: float | None
+
+
+def _ending(event: "HistoryEventTypeDef", seconds: float) -> Ended | None:
+    match event["type"]:
+        case "ExecutionStarted" | "ExecutionRedriven":
+            return None
+        case "ExecutionSucceeded":
+            return Ended(seconds, output=event["executionSucceededEventDetails"]["output"])
+    details = (
+        event.get("executionFailedEventDetails")
+        or event.get("executionTimedOutEventDetails")
+        or event.get("executionAbortedEventDetails")
+        or {}
     )
-    state, scored, to_score = "Start", 0, 0
-    for page in pages:
-        for event in page["events"]:
-            if "stateEnteredEventDetails" in event:
-                state = event["stateEnteredEventDetails"]["name"]
-            elif event["type"] == "MapStateStarted":
-                to_score = event["mapStateStartedEventDetails"]["length"]
-            elif event["type"] == "MapIterationSucceeded":
-                scored += 1
-    return Progress(status == "RUNNING", state, scored, to_score)
+    cause = details.get("cause", "no cause given")
+    return Ended(seconds, error=details.get("error", event["type"]), cause=cause)
 
 
-def fetch_result(stack: Stack, execution: str, name: str, out: Path) -> tuple[Path, Path]:
-    """Download the image and the result JSON of an execution that has ended.
+def fetch_result(
+    stack: Stack, ended: Ended, version_id: str, name: str, out: Path
+) -> tuple[Result, dict[str, Path]]:
+    """Download what an execution wrote.
 
     Parameters
     ----------
     stack : Stack
         Where it ran.
-    execution : str
-        Its ARN.
+    ended : Ended
+        How it ended.
+    version_id : str
+        The version that was uploaded.
     name : str
         The files' name without extension, relative to `out`.
     out : Path
         Directory to write to; made when missing.
 
+    Returns
+    -------
+    result : Result
+    files : dict of str to Path
+        The files by what they are, as in `Rendered`.
+
     Raises
     ------
     FailedError
         If the execution failed; the message is its error and cause.
+    OverwrittenError
+        If the result is that of another upload.
 
     """
-    ended = stack.states.describe_execution(executionArn=execution)
-    if ended["status"] != "SUCCEEDED":
-        error, cause = ended.get("error", ended["status"]), ended.get("cause", "no cause given")
-        raise FailedError(f"{error}: {cause}")
-    rendered = msgspec.json.decode(ended["output"], type=Rendered)
-    image, document = out / f"{name}.png", out / f"{name}.json"
-    image.parent.mkdir(parents=True, exist_ok=True)
-    for source, target in ((rendered.image, image), (rendered.result, document)):
-        _download(stack, source, target)
-    return image, document
+    if ended.output is None:
+        raise FailedError(f"{ended.error}: {ended.cause}")
+    rendered = msgspec.json.decode(ended.output, type=Rendered)
+    files = {}
+    for what, source in msgspec.structs.asdict(rendered).items():
+        files[what] = out / f"{name}{PurePosixPath(source.key).suffix}"
+        _download(stack, source, files[what])
+    result = msgspec.json.decode(files["result"].read_bytes(), type=Result)
+    if result.source.version_id != version_id:
+        raise OverwrittenError("another upload of the same name took the result's place; try again")
+    return result, files
 
 
 def _download(stack: Stack, source: ObjectKey, target: Path) -> None:
     """Download beside the target, then move: there is never half a file of the result's name."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + ".part")
     stack.s3.download_file(source.bucket, source.key, str(partial))
     partial.replace(target)

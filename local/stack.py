@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 LOCAL_NAME = "colour-quantization"
 
+LOCAL_POLL_SECONDS = 0.1
+AWS_POLL_SECONDS = 1.0
+"""An account may read 20 histories a second; 16 images are followed at once."""
+
 
 class NoSuchStackError(Exception):
     """No stack of that name is deployed where the client looks."""
@@ -20,7 +24,7 @@ class NoSuchStackError(Exception):
 
 @dataclass(frozen=True)
 class Stack:
-    """Where to upload, what to follow and where the results are."""
+    """Where to upload, what to follow, how often to look, and where the results are."""
 
     s3: "S3Client"
     states: "SFNClient"
@@ -28,6 +32,7 @@ class Stack:
     work_bucket: str
     output_bucket: str
     state_machine: str
+    poll_seconds: float
 
 
 def engine_environment(endpoint: str) -> dict[str, str]:
@@ -83,4 +88,5 @@ def find_stack(name: str, environment: Mapping[str, str] | None = None) -> Stack
         work_bucket=outputs["WorkBucket"],
         output_bucket=outputs["OutputBucket"],
         state_machine=outputs["StateMachine"],
+        poll_seconds=LOCAL_POLL_SECONDS if endpoint else AWS_POLL_SECONDS,
     )

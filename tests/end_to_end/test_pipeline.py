@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -14,36 +12,12 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
 
-from local.deploy import deploy
 from local.engine import ROOT
 from local.schema import PATH as SCHEMA
-from local.stack import LOCAL_NAME, Stack, find_stack
 from quantization.colour import from_hex
 from quantization.images import open_image
 from quantization.messages import Result
 from sampling import draw_sample
-
-
-@pytest.fixture(scope="module")
-def stack(engine_port) -> Stack:
-    """Deploy the template to the tests' engine."""
-    return find_stack(LOCAL_NAME, deploy(engine_port))
-
-
-@pytest.fixture(scope="module")
-def quantize(stack, engine_port):
-    """Run the client; return the finished process."""
-
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [Path(sys.executable).with_name("quantize"), *arguments, "--port", str(engine_port)],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return run
 
 
 @pytest.fixture(scope="module")

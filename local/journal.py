@@ -1,0 +1,72 @@
+"""What a run remembers in its output folder until it ends, so that the next can go on from there.
+
+Each image has a small file of its own: runs that share the folder do not get in each other's way.
+"""
+
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+FOLDER = ".unfinished"
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """An image that was uploaded, and how far it got.
+
+    Attributes
+    ----------
+    size, modified : int
+        Of the file: bytes, and nanoseconds since 1970. A file that changed is uploaded again.
+    bucket, metadata : str, dict
+        Where it was uploaded to, and with which options.
+    version_id : str
+        What S3 calls the upload.
+    execution : str or None
+        ARN of the execution that the upload started, once it was found.
+    done : bool
+        Whether its results were downloaded.
+    """
+
+    size: int
+    modified: int
+    bucket: str
+    metadata: dict[str, str]
+    version_id: str
+    execution: str | None = None
+    done: bool = False
+
+
+class Journal:
+    """The entries of an output folder."""
+
+    def __init__(self, out: Path) -> None:
+        self._folder = out / FOLDER
+
+    def read(self, name: Path) -> Entry | None:
+        """Return what is remembered of an image, by its name relative to its folder."""
+        try:
+            return msgspec.json.decode(self._file(name).read_bytes(), type=Entry)
+        except FileNotFoundError:
+            return None
+
+    def write(self, name: Path, entry: Entry) -> None:
+        """Remember an image, in place of what was remembered of it."""
+        file = self._file(name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(".part")
+        partial.write_bytes(msgspec.json.encode(entry))
+        partial.replace(file)
+
+    def forget(self, name: Path) -> None:
+        """Remember nothing of an image."""
+        file = self._file(name)
+        file.unlink(missing_ok=True)
+        for folder in file.parents:
+            with suppress(OSError):  # not empty, or gone
+                folder.rmdir()
+            if folder == self._folder:
+                return
+
+    def _file(self, name: Path) -> Path:
+        return self._folder / name.with_name(name.name + ".json")

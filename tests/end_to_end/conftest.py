@@ -1,0 +1,35 @@
+"""The whole service on the tests' engine, and the client that drives it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local.deploy import deploy
+from local.engine import ROOT
+from local.stack import LOCAL_NAME, Stack, find_stack
+
+QUANTIZE = Path(sys.executable).with_name("quantize")
+
+
+@pytest.fixture(scope="session")
+def stack(engine_port) -> Stack:
+    """Deploy the template to the tests' engine."""
+    return find_stack(LOCAL_NAME, deploy(engine_port))
+
+
+@pytest.fixture(scope="session")
+def quantize(stack, engine_port):
+    """Run the client; return the finished process."""
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [QUANTIZE, *arguments, "--port", str(engine_port)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
