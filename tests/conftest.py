@@ -19,10 +19,12 @@ os.environ.update(
     WORK_BUCKET="work",
     OUTPUT_BUCKET="output",
     MAX_MEGAPIXELS="1",
-    SAMPLE_SIZE="1000",
+    SAMPLE_SIZE="2048",
     K_MIN="8",
     K_MAX="32",
+    WHOLE_IMAGE="true",
     CRITERION="silhouette",
+    ERROR_BUDGET="2",
 )
 
 import boto3

@@ -19,6 +19,9 @@ RESULT = {
         "height": 3,
     },
     "criterion": "silhouette",
+    "error_budget": 2.0,
+    "picks": {"silhouette": 1, "guarded": 1},
+    "silhouette_on_edge": False,
     "k": 1,
     "palette": [{"colour": "#00ff7f", "share": 1.0}],
     "scores": [

@@ -1,9 +1,16 @@
-"""Only draw the sample: sample_file.py IMAGE."""
+"""Only summarise the image: sample_file.py IMAGE."""
 
 import sys
 from pathlib import Path
 
 from quantization.images import open_image
-from sampling import draw_sample
+from sampling import STRIP_PIXELS, summarise
 
-draw_sample(open_image(Path(sys.argv[1]), max_pixels=10**9), 1000)
+image = open_image(Path(sys.argv[1]), max_pixels=10**9)
+summarise(
+    image.strips(STRIP_PIXELS),
+    pixels=image.width * image.height,
+    k_min=8,
+    k_max=32,
+    sample_size=2048,
+)

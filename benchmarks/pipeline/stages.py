@@ -13,8 +13,9 @@ from pathlib import Path
 start = time.process_time()
 from png import encode_png  # noqa: E402
 from quantization.images import open_image  # noqa: E402
+from quantization.summary import Summary  # noqa: E402
 from recolour import recolour  # noqa: E402
-from sampling import draw_sample  # noqa: E402
+from sampling import STRIP_PIXELS, summarise  # noqa: E402
 
 imaging = time.process_time() - start
 from clustering import fit  # noqa: E402
@@ -33,6 +34,18 @@ def seconds(work: Callable[[], object], runs: int) -> float:
     return statistics.median(taken)
 
 
+def sample() -> Summary:
+    """Do what Sample does but for S3."""
+    image = open_image(source, max_pixels=10**9)
+    return summarise(
+        image.strips(STRIP_PIXELS),
+        pixels=image.width * image.height,
+        k_min=8,
+        k_max=32,
+        sample_size=2048,
+    )[0]
+
+
 def render() -> bytes:
     """Do what Render does but for S3."""
     image = open_image(source, max_pixels=10**9)
@@ -41,12 +54,12 @@ def render() -> bytes:
 
 
 source, runs = Path(sys.argv[1]), int(sys.argv[2])
-sample = draw_sample(open_image(source, max_pixels=10**9), 1000)
-palette = fit(sample, 32).palette
+summary = sample()
+palette = fit(summary, 32).palette
 print(
     imaging,
     clustering,
-    seconds(lambda: draw_sample(open_image(source, max_pixels=10**9), 1000), runs),
-    seconds(lambda: [fit(sample, k) for k in range(8, 33)], runs) / 25,
+    seconds(sample, runs),
+    seconds(lambda: [fit(summary, k) for k in range(8, 33)], runs) / 25,
     seconds(render, runs),
 )

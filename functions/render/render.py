@@ -44,6 +44,9 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     result = Result(
         source=request.source,
         criterion=request.criterion,
+        error_budget=request.error_budget,
+        picks=request.picks,
+        silhouette_on_edge=request.silhouette_on_edge,
         k=request.k,
         palette=[Swatch(colour, share) for colour, share in swatches],
         scores=request.scores,

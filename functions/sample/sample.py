@@ -1,4 +1,4 @@
-"""Sample: decode the uploaded version and check a sample of its pixels in."""
+"""Sample: decode the uploaded version and check a summary of its colours in."""
 
 import os
 from typing import Any
@@ -11,15 +11,16 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from quantization.images import open_image
 from quantization.messages import ObjectKey, Sampled, SampleRequest, Source
-from quantization.options import chosen_criterion
+from quantization.options import Options, chosen_options
 from quantization.storage import as_file, check_in, open_upload
-from sampling import draw_sample, worthwhile_ks
+from sampling import STRIP_PIXELS, summarise
 
 WORK_BUCKET = os.environ["WORK_BUCKET"]
 SAMPLE_SIZE = int(os.environ["SAMPLE_SIZE"])
 MAX_PIXELS = int(os.environ["MAX_MEGAPIXELS"]) * 10**6
 K_MIN, K_MAX = int(os.environ["K_MIN"]), int(os.environ["K_MAX"])
-CRITERION = os.environ["CRITERION"]
+WHOLE_IMAGE = os.environ["WHOLE_IMAGE"] == "true"
+DEFAULTS = Options(os.environ["CRITERION"], float(os.environ["ERROR_BUDGET"]))
 
 logger = Logger()
 metrics = Metrics()
@@ -31,24 +32,33 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     """Turn a `SampleRequest` into a `Sampled`."""
     request = msgspec.convert(event, SampleRequest)
     upload = open_upload(s3, request.upload)
-    criterion = chosen_criterion(upload["Metadata"], default=CRITERION)
+    options = chosen_options(upload["Metadata"], DEFAULTS)
     with as_file(upload["Body"]) as path:
         image = open_image(path, max_pixels=MAX_PIXELS)
-        sample = draw_sample(image, SAMPLE_SIZE)
+        summary, ks = summarise(
+            image.strips(STRIP_PIXELS),
+            pixels=image.width * image.height,
+            k_min=K_MIN,
+            k_max=K_MAX,
+            sample_size=SAMPLE_SIZE,
+            whole_image=WHOLE_IMAGE,
+        )
 
-    claim = ObjectKey(WORK_BUCKET, f"{request.execution.rpartition(':')[2]}/sample.npy")
-    check_in(s3, claim, sample)
+    claim = ObjectKey(WORK_BUCKET, f"{request.execution.rpartition(':')[2]}/summary.npz")
+    check_in(s3, claim, summary.to_arrays())
 
     width, height = image.width, image.height
+    sample_size = int(summary.sample.counts.sum())
     metrics.add_metric("PixelsDecoded", MetricUnit.Count, height * width)
     metrics.flush_metrics()
-    logger.info("sampled", width=width, height=height, sample_size=len(sample))
+    logger.info("sampled", width=width, height=height, sample_size=sample_size)
     return msgspec.to_builtins(
         Sampled(
             source=Source(**msgspec.structs.asdict(request.upload), width=width, height=height),
-            sample=claim,
-            sample_size=len(sample),
-            ks=worthwhile_ks(sample, K_MIN, K_MAX),
-            criterion=criterion,
+            summary=claim,
+            sample_size=sample_size,
+            ks=ks,
+            criterion=options.criterion,
+            error_budget=options.error_budget,
         )
     )

@@ -1,90 +1,94 @@
-"""Which pixels stand for the image, and which K are worth trying on them."""
+"""What stands for the image when its palette is chosen, and which K are worth trying."""
+
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from drawing import CANDIDATES, PixelDraw, clean_sample
+from histogram import ColourCount, draw_evenly, pool
 from quantization.errors import EmptyImage
-from quantization.images import Image
+from quantization.summary import Colours, Summary
+
+MOST_FINE = 32_768
+"""Rows of `Summary.fine`."""
+
+STRIP_PIXELS = 2**22
+"""Strips of about this many pixels are summarised quickest: each costs a pass over the counts."""
+
+_EMPTY = Colours.once_each(np.empty((0, 3), dtype=np.uint8))
 
 
-def draw_sample(image: Image, size: int) -> NDArray[np.uint8]:
-    """Draw pixels at random, without replacement and always the same ones.
-
-    Where there is transparency a pixel is drawn in proportion to its opacity, and a fully
-    transparent one never.
+def summarise(
+    strips: Iterable[NDArray[np.uint8]],
+    *,
+    pixels: int,
+    k_min: int,
+    k_max: int,
+    sample_size: int,
+    whole_image: bool = True,
+    seed: int = 0,
+) -> tuple[Summary, list[int]]:
+    """Summarise an image for choosing its palette.
 
     Parameters
     ----------
-    image : Image
-    size : int
-        Pixels to draw, at least 1; an image with fewer visible ones gives all it has.
+    strips : iterable of uint8 arrays of shape (rows, columns, 3 or 4)
+        The image's rows in order; levels of R, G, B and A. Pixels vote by their opacity.
+    pixels : int
+        How many there are in all strips together.
+    k_min, k_max : int
+        The window of palette sizes, 1 <= k_min <= k_max.
+    sample_size : int
+        Pixels to measure silhouettes on, at least 2.
+    whole_image : bool
+        False fits and measures on `sample_size` random pixels and on nothing else.
+    seed : int
+        Of the draw. The same pixels and seed give the same summary.
 
     Returns
     -------
-    sample : uint8 array of shape (n, 3), 1 <= n <= size
-        RGB levels.
+    summary : Summary
+    ks : list of int
+        The palette sizes that make sense, increasing and never empty.
 
     Raises
     ------
-    UnsupportedImage
-        If the file is damaged.
     EmptyImage
         If every pixel is fully transparent.
     """
-    # A fixed seed: the same bytes give the same result, whenever they are uploaded.
-    rng = np.random.default_rng(0)
-    return _draw_by_opacity(image, size, rng) if image.has_alpha else _draw(image, size, rng)
-
-
-def _draw(image: Image, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    rows, columns = image.stored_shape
-    positions = rng.choice(rows * columns, min(size, rows * columns), replace=False)
-    positions.sort()
-    drawn = []
-    start = 0
-    for strip in image.strips():
-        flat = strip.reshape(-1, 3)
-        first, last = np.searchsorted(positions, [start, start + len(flat)])
-        drawn.append(flat[positions[first:last] - start])
-        start += len(flat)
-    return np.concatenate(drawn)
-
-
-def _draw_by_opacity(image: Image, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Keep the `size` pixels whose exponential variates, divided by their opacity, are least.
-
-    Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006.
-    """
-    drawn = np.empty((0, 3), dtype=np.uint8)
-    keys = np.empty(0)
-    for strip in image.strips():
-        visible = strip[strip[:, :, 3] > 0]
-        drawn = np.concatenate([drawn, visible[:, :3]])
-        keys = np.concatenate([keys, rng.standard_exponential(len(visible)) / visible[:, 3]])
-        if len(keys) > size:
-            least = np.argpartition(keys, size)[:size]
-            drawn, keys = drawn[least], keys[least]
-    if not len(drawn):
+    rng = np.random.default_rng(seed)
+    count = ColourCount() if whole_image else None
+    draw = PixelDraw(pixels, CANDIDATES if whole_image else sample_size, rng)
+    for strip in strips:
+        draw.add(strip)
+        if count:
+            count.add(strip)
+    if not len(draw.rgb):
         raise EmptyImage("every pixel is fully transparent; there is no palette to find")
-    return drawn
+
+    if count is None:
+        everything = Colours.once_each(draw.rgb)
+        ks = worthwhile_ks(len(np.unique(draw.rgb, axis=0)), k_min, k_max)
+        return Summary(everything, everything, everything if len(ks) > 1 else _EMPTY), ks
+
+    fine, exact = count.colours()
+    ks = worthwhile_ks(len(fine.rgb), k_min, k_max)
+    if len(ks) == 1:
+        sample = _EMPTY
+    elif exact and len(fine.rgb) <= k_max:
+        sample = fine
+    else:
+        sample = clean_sample(draw, sample_size, rng)
+    if exact:
+        return Summary(fine, fine, sample), ks
+    return Summary(pool(fine), draw_evenly(fine, MOST_FINE, rng), sample), ks
 
 
-def worthwhile_ks(sample: NDArray[np.uint8], k_min: int, k_max: int) -> list[int]:
-    """List the palette sizes that the sample can tell apart.
+def worthwhile_ks(distinct: int, k_min: int, k_max: int) -> list[int]:
+    """List the palette sizes that make sense for an image of so many distinct colours.
 
     There are never more clusters than distinct colours: with d of them, d < `k_max`, the list
     ends at d, and with d <= `k_min` it is d alone, the palette being those colours.
-
-    Parameters
-    ----------
-    sample : uint8 array of shape (n, 3)
-    k_min, k_max : int
-        The window of palette sizes, 1 <= k_min <= k_max.
-
-    Returns
-    -------
-    ks : list of int
-        Increasing, never empty.
     """
-    distinct = len(np.unique(sample, axis=0))
     return list(range(min(k_min, distinct), min(k_max, distinct) + 1))

@@ -1,61 +1,159 @@
-"""Fit one K to the sample and say how good it is."""
+"""Fit one K to the image's colours and say how good it is."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
-from sklearn.metrics import silhouette_score
 
 from quantization.colour import srgb_to_oklab
+from quantization.summary import Colours, Summary
 
-RESTARTS = 10
+RESTARTS = 4
+
+# Silhouettes that agree so far are a tie, which the smaller K wins: the sample tells no more.
+_SILHOUETTE_DECIMALS = 4
+# Distances are held for this many colours at a time, so that they stay in the processor's cache.
+_BLOCK = 256
 
 
 class Fit(NamedTuple):
-    """A palette, and how well it stands for the sample.
+    """A palette, and how well it stands for the image.
 
     palette : uint8 array of shape (k, 3)
-        RGB levels, the centroids rounded.
-    labels : int array of shape (n,)
-        The centroid of each sampled pixel.
-    inertia : float
-        Sum of squared RGB distances to the nearest centroid.
+        RGB levels, all different.
     silhouette : float or None
-        Mean silhouette coefficient in -1..1; None where it is undefined: one cluster, or as many
-        clusters as pixels.
+        Mean silhouette coefficient of the sample in -1..1, to four decimals; None where it was
+        not measured or is undefined.
+    inertia : float
+        Sum over the visible pixels of the squared RGB distance to the nearest centroid.
     error : float
-        Mean OKLab distance x 100 between a pixel and its palette colour.
+        Mean OKLab distance x 100 between a visible pixel and its palette colour.
     """
 
     palette: NDArray[np.uint8]
-    labels: NDArray[np.int32]
-    inertia: float
     silhouette: float | None
+    inertia: float
     error: float
 
 
-def fit(sample: NDArray[np.uint8], k: int) -> Fit:
-    """Cluster the sample into `k` colours and measure the result.
+def fit(summary: Summary, k: int) -> Fit:
+    """Cluster an image's colours into `k` and measure the result.
 
-    The same sample and `k` always give the same fit. Lloyd's k-means from k-means++ starts
-    (Arthur & Vassilvitskii, 2007); silhouettes after Rousseeuw, 1987.
+    The same summary and `k` always give the same fit. Lloyd's k-means from greedy k-means++
+    starts (Arthur & Vassilvitskii, 2007), each colour weighing as much as it has pixels.
 
     Parameters
     ----------
-    sample : uint8 array of shape (n, 3)
-        RGB levels.
+    summary : Summary
     k : int
-        Palette size, between 1 and the number of distinct colours in `sample`.
+        Palette size, between 1 and the number of different colours in `summary.pooled`.
     """
-    points = sample.astype(np.float64)
-    kmeans = KMeans(k, n_init=RESTARTS, random_state=0).fit(points)
-    palette = np.rint(kmeans.cluster_centers_).astype(np.uint8)
-    drift = srgb_to_oklab(points) - srgb_to_oklab(palette)[kmeans.labels_]
+    centroids = _centroids(summary.pooled, k)
+    palette = _distinct_palette(centroids, summary.pooled)
+    pixels = summary.pooled.counts.sum()
+    rgb, counts = summary.fine
+    distances = np.square(rgb - centroids[nearest(rgb, centroids)]).sum(axis=1)
     return Fit(
         palette=palette,
-        labels=kmeans.labels_,
-        inertia=float(kmeans.inertia_),
-        silhouette=float(silhouette_score(points, kmeans.labels_)) if 1 < k < len(points) else None,
-        error=float(100 * np.linalg.norm(drift, axis=1).mean()),
+        silhouette=silhouette(summary.sample, nearest(summary.sample.rgb, centroids)),
+        inertia=float(pixels * np.average(distances, weights=counts)),
+        error=mean_error(summary.fine, palette),
     )
+
+
+def _centroids(colours: Colours, k: int) -> NDArray[np.float32]:
+    if k == len(colours.rgb):
+        return colours.rgb
+    kmeans = KMeans(k, n_init=RESTARTS, random_state=0)
+    centroids: NDArray[np.float32] = kmeans.fit(
+        colours.rgb, sample_weight=colours.counts
+    ).cluster_centers_
+    return centroids
+
+
+def _distinct_palette(centroids: NDArray[np.float32], colours: Colours) -> NDArray[np.uint8]:
+    """Round centroids to colours that all differ.
+
+    A place in the palette that rounding leaves over goes to the colour that is worst served.
+    """
+    palette = np.unique(np.rint(centroids).astype(np.uint8), axis=0)
+    rounded = np.rint(colours.rgb).astype(np.uint8)
+    while len(palette) < len(centroids):
+        served = palette[nearest(rounded, palette)]
+        distances = np.square(colours.rgb - served).sum(axis=1) * colours.counts
+        distances[(rounded == served).all(axis=1)] = -1
+        palette = np.vstack([palette, rounded[distances.argmax()]])
+    return palette
+
+
+def nearest(
+    rgb: NDArray[np.float32 | np.uint8], palette: NDArray[np.float32 | np.uint8]
+) -> NDArray[np.intp]:
+    """Return the index of each colour's nearest palette colour, by Euclidean distance in RGB."""
+    # Centred, so that float32 is exact for 8-bit levels and close for others.
+    points = rgb.astype(np.float32) - 128
+    centres = palette.astype(np.float32) - 128
+    distances = np.square(centres).sum(axis=1) - 2 * points @ centres.T
+    return np.asarray(distances.argmin(axis=1))
+
+
+def mean_error(colours: Colours, palette: NDArray[np.uint8]) -> float:
+    """Return the mean OKLab distance x 100 between the pixels and their palette colours."""
+    labels = nearest(colours.rgb, palette)
+    drift = srgb_to_oklab(colours.rgb) - srgb_to_oklab(palette)[labels]
+    return float(100 * np.average(np.linalg.norm(drift, axis=1), weights=colours.counts))
+
+
+def silhouette(colours: Colours, labels: NDArray[np.intp]) -> float | None:
+    """Return the mean silhouette coefficient over the pixels (Rousseeuw, 1987).
+
+    Colours of several pixels count as that many points at the same place.
+
+    Parameters
+    ----------
+    colours : Colours of length n
+    labels : int array of shape (n,)
+        The cluster of each colour.
+
+    Returns
+    -------
+    silhouette : float or None
+        In -1..1, rounded to four decimals; None for fewer than two clusters.
+    """
+    present, labels = np.unique(labels, return_inverse=True)
+    if len(present) < 2:
+        return None
+    rows = np.arange(len(labels))
+    pixels = np.bincount(labels, weights=colours.counts)
+    members = np.zeros((len(labels), len(present)), dtype=np.float32)
+    members[rows, labels] = colours.counts
+    means = _summed_distances(colours.rgb, members) / pixels
+    # A pixel is not its own neighbour; one that is alone in its cluster scores 0.
+    alone = pixels[labels] == 1
+    own = means[rows, labels] * pixels[labels] / np.where(alone, 1, pixels[labels] - 1)
+    means[rows, labels] = np.inf
+    other = means.min(axis=1)
+    widest = np.maximum(np.maximum(own, other), np.finfo(np.float32).tiny)
+    coefficients = np.where(alone, 0, (other - own) / widest)
+    return round(float(np.average(coefficients, weights=colours.counts)), _SILHOUETTE_DECIMALS)
+
+
+def _summed_distances(
+    rgb: NDArray[np.float32], members: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return each colour's Euclidean distances to all colours, summed over the clusters."""
+    # Near the middle, so that float32 rounds little, and by whole levels, so that 8-bit colours
+    # stay exact.
+    points = rgb - np.rint(rgb.mean(axis=0))
+    squares = np.square(points).sum(axis=1)
+    sums = np.empty_like(members)
+    for start in range(0, len(points), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        distances = squares[block, None] + squares - 2 * points[block] @ points.T
+        # Rounding leaves a colour at a small distance from itself, or at less than none.
+        np.fill_diagonal(distances[:, block], 0)
+        np.maximum(distances, 0, out=distances)
+        np.sqrt(distances, out=distances)
+        sums[block] = distances @ members
+    return sums

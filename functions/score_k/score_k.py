@@ -1,4 +1,4 @@
-"""ScoreK: fit one K to the sample and score it."""
+"""ScoreK: fit one K to the image's colours and score it."""
 
 from typing import Any
 
@@ -12,6 +12,7 @@ from clustering import fit
 from quantization.colour import to_hex
 from quantization.messages import FittedScore, ScoreRequest
 from quantization.storage import check_out
+from quantization.summary import Summary
 
 logger = Logger()
 metrics = Metrics()
@@ -22,7 +23,7 @@ s3 = boto3.client("s3")
 def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     """Turn a `ScoreRequest` into a `FittedScore`."""
     request = msgspec.convert(event, ScoreRequest)
-    best = fit(check_out(s3, request.sample), request.k)
+    best = fit(Summary.from_arrays(check_out(s3, request.summary)), request.k)
 
     metrics.add_metric("KScored", MetricUnit.Count, 1)
     metrics.flush_metrics()

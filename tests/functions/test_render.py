@@ -16,7 +16,7 @@ from png import encode_png
 from quantization.colour import srgb_to_oklab
 from quantization.errors import EmptyImage, ObjectGone
 from quantization.images import open_image
-from quantization.messages import Rendered, RenderRequest, Result, Score, Source
+from quantization.messages import Picks, Rendered, RenderRequest, Result, Score, Source
 from recolour import NearestLabels, recolour
 from tests.conftest import EXECUTION
 
@@ -32,6 +32,9 @@ def request_for(upload, width, height):
         source=source,
         sample_size=100,
         criterion="silhouette",
+        error_budget=2.0,
+        picks=Picks(silhouette=3, guarded=4),
+        silhouette_on_edge=False,
         k=len(PALETTE),
         palette=PALETTE,
         scores=[

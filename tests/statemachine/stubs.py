@@ -2,7 +2,8 @@
 
 The key is JSON: ``{"sample": ERROR}``, ``{"render": ERROR}``, ``{"score": {K: ERROR}}`` raise an
 error of that name; ``{"once": true}`` raises each only on the first call; ``{"slow": SECONDS}``
-makes ScoreK sleep; ``{"silhouettes": {K: VALUE}}`` sets what ScoreK returns.
+makes ScoreK sleep; ``{"silhouettes": {K: VALUE}}`` and ``{"errors": {K: VALUE}}`` set what ScoreK
+returns; ``{"criterion": NAME}`` is what the upload asks for.
 """
 
 import json
@@ -18,16 +19,17 @@ def sample(event, _context):
     play(script, "sample", event["execution"])
     return {
         "source": {**upload, "width": 4, "height": 3},
-        "sample": {"bucket": "work", "key": upload["key"]},
+        "summary": {"bucket": "work", "key": upload["key"]},
         "sample_size": 12,
         "ks": script.get("ks", [8, 9, 10, 11]),
-        "criterion": "silhouette",
+        "criterion": script.get("criterion", "silhouette"),
+        "error_budget": 2.0,
     }
 
 
 def score_k(event, _context):
     """Return a score as scripted, 0.5 unless said otherwise."""
-    script = json.loads(event["sample"]["key"])
+    script = json.loads(event["summary"]["key"])
     k = str(event["k"])
     time.sleep(script.get("slow", 0))
     play(script.get("score", {}) | {"once": script.get("once")}, k, event["execution"])
@@ -35,7 +37,7 @@ def score_k(event, _context):
         "k": event["k"],
         "silhouette": script.get("silhouettes", {}).get(k, 0.5),
         "inertia": 100.0 / event["k"],
-        "error": 1.0 / event["k"],
+        "error": script.get("errors", {}).get(k, 1.0 / event["k"]),
         "palette": [f"#0000{i:02x}" for i in range(event["k"])],
     }
 

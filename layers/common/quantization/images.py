@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from quantization.errors import EmptyImage, ImageTooLarge, UnsupportedImage
 
 STRIP_PIXELS = 2**17
-"""A strip is as many whole rows as fit into this many pixels, at least one."""
+"""Pixels of a strip, where its user does not say."""
 
 OPENCV_PIXELS = 2**24
 """Larger images go through libvips: OpenCV holds all pixels at once, libvips a few rows."""
@@ -106,8 +106,13 @@ class Image:
         turned = self.orientation >= 5
         return (self.width, self.height) if turned else (self.height, self.width)
 
-    def strips(self) -> Iterator[NDArray[np.uint8]]:
+    def strips(self, strip_pixels: int = STRIP_PIXELS) -> Iterator[NDArray[np.uint8]]:
         """Decode, and yield the stored rows in their order, which `upright` makes the displayed.
+
+        Parameters
+        ----------
+        strip_pixels : int
+            A strip is as many whole rows as fit into this many pixels, at least one.
 
         Yields
         ------
@@ -120,7 +125,7 @@ class Image:
             If the file is damaged.
         """
         rows, columns = self.stored_shape
-        bounds = [*range(0, rows, max(1, STRIP_PIXELS // columns)), rows]
+        bounds = [*range(0, rows, max(1, strip_pixels // columns)), rows]
         decoded = self._by_opencv if self.decoder == "opencv" else self._by_libvips
         return decoded(itertools.pairwise(bounds))
 

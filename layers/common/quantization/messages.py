@@ -44,20 +44,21 @@ class Source(Upload, frozen=True, forbid_unknown_fields=True):
 
 
 class Sampled(Struct, frozen=True, forbid_unknown_fields=True):
-    """Out of Sample: the claim to the sample, and which K are worth trying on it."""
+    """Out of Sample: the claim to the summary, which K make sense, and the upload's options."""
 
     source: Source
-    sample: ObjectKey
+    summary: ObjectKey
     sample_size: int
     ks: list[PaletteSize]
     criterion: str
+    error_budget: float
 
 
 class ScoreRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Into ScoreK: one K and the sample to fit it to."""
+    """Into ScoreK: one K and the summary of the colours to fit it to."""
 
     k: PaletteSize
-    sample: ObjectKey
+    summary: ObjectKey
     execution: str
 
 
@@ -67,7 +68,7 @@ class Score(Struct, frozen=True, kw_only=True):
     k: PaletteSize
     silhouette: Annotated[
         float | None,
-        Meta(description="mean silhouette coefficient, -1..1; null where it is undefined"),
+        Meta(description="mean silhouette coefficient, -1..1; null where it was not measured"),
     ]
     inertia: Annotated[
         float | None,
@@ -88,12 +89,22 @@ class FittedScore(Score, frozen=True, kw_only=True):
     palette: list[HexColour]
 
 
+class Picks(Struct, frozen=True, forbid_unknown_fields=True):
+    """The K that each criterion picks from the same scores."""
+
+    silhouette: PaletteSize
+    guarded: PaletteSize
+
+
 class RenderRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Into Render: the chosen palette, and what the result will say about the choice."""
 
     source: Source
     sample_size: int
     criterion: str
+    error_budget: float
+    picks: Picks
+    silhouette_on_edge: bool
     k: PaletteSize
     palette: list[HexColour]
     scores: list[Score]
@@ -118,10 +129,15 @@ class Result(Struct, frozen=True, kw_only=True):
     """The public contract: what ``<name>.json`` beside the recoloured image says."""
 
     source: Source
-    criterion: str
+    criterion: Annotated[str, Meta(description="that chose k")]
+    error_budget: Annotated[float, Meta(description="of the criterion guarded, as `error` is")]
+    picks: Annotated[Picks, Meta(description="what each criterion would choose")]
+    silhouette_on_edge: Annotated[
+        bool, Meta(description="whether the silhouette's pick is the smallest or largest K allowed")
+    ]
     k: PaletteSize
     palette: Annotated[list[Swatch], Meta(description="most used first")]
     scores: Annotated[list[Score], Meta(description="one for each K tried")]
-    sample_size: int
+    sample_size: Annotated[int, Meta(description="pixels that silhouettes were measured on")]
     execution: Annotated[str, Meta(description="ARN of the execution")]
     versions: Annotated[dict[str, str], Meta(description="of the software that made it")]

@@ -1,24 +1,55 @@
 """What an uploader may ask for, as metadata of the object (``x-amz-meta-<name>``)."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from quantization.errors import InvalidOptions
 
-CRITERIA = ("silhouette",)
+CRITERIA = ("silhouette", "guarded")
 """The rules that the state machine's ChooseK knows."""
 
+ERROR_BUDGETS = (0.1, 20.0)
+"""The least and the largest error budget."""
 
-def chosen_criterion(metadata: Mapping[str, str], *, default: str) -> str:
-    """Return the criterion that the object's metadata names, or the default.
+
+class Options(NamedTuple):
+    """How the palette of an image is chosen.
+
+    criterion : str
+        One of `CRITERIA`.
+    error_budget : float
+        How far the criterion `guarded` lets colours drift: the mean OKLab distance x 100 between
+        a pixel and its palette colour, within `ERROR_BUDGETS`. 2 is what W3C's CSS Color
+        Module Level 4 takes for one just noticeable difference.
+    """
+
+    criterion: str
+    error_budget: float
+
+
+def chosen_options(metadata: Mapping[str, str], defaults: Options) -> Options:
+    """Return the options that the object's metadata names, and the defaults for the rest.
 
     Raises
     ------
     InvalidOptions
-        If it names one that does not exist.
+        If it names a criterion that does not exist, or a budget that is no number or out of range.
     """
-    criterion = metadata.get("criterion", default)
+    criterion = metadata.get("criterion", defaults.criterion)
     if criterion not in CRITERIA:
         raise InvalidOptions(
             f"criterion {criterion!r} does not exist; choose one of {', '.join(CRITERIA)}"
         )
-    return criterion
+    return Options(criterion, _error_budget(metadata.get("error-budget", defaults.error_budget)))
+
+
+def _error_budget(given: str | float) -> float:
+    least, largest = ERROR_BUDGETS
+    refusal = f"error-budget {given!r} is not a number from {least} to {largest}"
+    try:
+        budget = float(given)
+    except ValueError as error:
+        raise InvalidOptions(refusal) from error
+    if not least <= budget <= largest:
+        raise InvalidOptions(refusal)
+    return budget

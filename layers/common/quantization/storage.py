@@ -3,10 +3,10 @@
 import io
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -49,18 +49,18 @@ def as_file(body: "StreamingBody") -> Iterator[Path]:
         yield Path(file.name)
 
 
-def check_in(s3: "S3Client", claim: ObjectKey, array: NDArray[np.uint8]) -> None:
-    """Store an array in the work bucket, for whoever holds the claim."""
+def check_in(s3: "S3Client", claim: ObjectKey, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Store named arrays in the work bucket, for whoever holds the claim."""
     buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
+    np.savez(buffer, allow_pickle=False, **arrays)
     s3.put_object(Bucket=claim.bucket, Key=claim.key, Body=buffer.getvalue())
 
 
-def check_out(s3: "S3Client", claim: ObjectKey) -> NDArray[np.uint8]:
-    """Fetch the array that a claim stands for."""
+def check_out(s3: "S3Client", claim: ObjectKey) -> dict[str, NDArray[Any]]:
+    """Fetch the named arrays that a claim stands for."""
     body = s3.get_object(Bucket=claim.bucket, Key=claim.key)["Body"].read()
-    array: NDArray[np.uint8] = np.load(io.BytesIO(body), allow_pickle=False)
-    return array
+    with np.load(io.BytesIO(body), allow_pickle=False) as stored:
+        return dict(stored)
 
 
 def write_result(

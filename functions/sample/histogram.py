@@ -1,0 +1,130 @@
+"""Count the colours of an image, and pool or thin the counts."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from quantization.summary import Colours
+
+MOST_EXACT = 4096
+"""Up to this many distinct colours are counted one by one."""
+
+MOST_POOLED = 8192
+"""More colours are pooled, into the narrowest bins that leave no more rows than this ..."""
+
+WIDEST_BIN = 8
+"""... and that are no wider than this many levels a channel: 32 768 rows at the very most."""
+
+# The finest bins, called cells: 0, then two levels each, then 255. Black, white and full
+# saturation stay exact.
+_CELL = 2
+_CELLS = 129
+
+
+class ColourCount:
+    """The colours of all visible pixels, counted strip by strip.
+
+    A translucent pixel counts by its opacity.
+    """
+
+    def __init__(self) -> None:
+        self._cells = np.zeros((_CELLS,) * 3, dtype=np.float32)
+        # Of these, memory is taken only once something is counted.
+        self._exact: NDArray[np.float32] | None = np.zeros((256,) * 3, dtype=np.float32)
+        self._translucent = np.zeros(256**3, dtype=np.float32)
+        self._has_translucent = False
+
+    def add(self, strip: NDArray[np.uint8]) -> None:
+        """Count the pixels of an array of shape (rows, columns, 3 or 4), R, G, B, A."""
+        opaque = None
+        if strip.shape[-1] == 4:
+            alpha = strip[..., 3]
+            opaque = (alpha == 255).view(np.uint8)
+            self._add_translucent(strip[(alpha > 0) & (alpha < 255)])
+        ranges = [-1, _CELL * _CELLS - 1] * 3
+        cv2.calcHist([strip], [0, 1, 2], opaque, [_CELLS] * 3, ranges, self._cells, True)
+        if np.count_nonzero(self._cells) > MOST_EXACT:
+            self._exact = None
+        if self._exact is not None:
+            cv2.calcHist([strip], [0, 1, 2], opaque, [256] * 3, [0, 256] * 3, self._exact, True)
+
+    def _add_translucent(self, rgba: NDArray[np.uint8]) -> None:
+        if len(rgba):
+            self._has_translucent = True
+            packed = np.ravel_multi_index(tuple(rgba[:, :3].T.astype(np.intp)), (256,) * 3)
+            np.add.at(self._translucent, packed, rgba[:, 3] / np.float32(255))
+
+    def colours(self) -> tuple[Colours, bool]:
+        """Return what was counted.
+
+        Returns
+        -------
+        colours : Colours
+            In the order of their red, green and blue levels.
+        exact : bool
+            Whether these are the distinct colours, at most `MOST_EXACT`. Otherwise they are the
+            centres of bins two levels wide, in which only 0 and 255 stand alone.
+        """
+        if self._has_translucent:
+            packed = np.flatnonzero(self._translucent)
+            levels = np.unravel_index(packed, (256,) * 3)
+            cells = tuple((level + 1) // _CELL for level in levels)
+            np.add.at(self._cells, cells, self._translucent[packed])
+            if self._exact is not None:
+                self._exact[levels] += self._translucent[packed]
+        if self._exact is not None:
+            exact = _rows(self._exact)
+            if len(exact.counts) <= MOST_EXACT:
+                return exact, True
+        index, counts = _rows(self._cells)
+        centres = np.clip(_CELL * index - 0.5, 0, 255)
+        return Colours(centres.astype(np.float32), counts), False
+
+
+def _rows(histogram: NDArray[np.float32]) -> Colours:
+    """List the occupied bins, their indices in place of levels."""
+    occupied = np.flatnonzero(histogram)
+    index = np.stack(np.unravel_index(occupied, histogram.shape), axis=1)
+    counts = np.maximum(np.rint(histogram.ravel()[occupied]), 1)
+    return Colours(index.astype(np.float32), counts.astype(np.int64))
+
+
+def pool(fine: Colours) -> Colours:
+    """Pool colours into bins, each with the mean colour of its pixels.
+
+    The bins are the narrowest of 4 or 8 levels a channel that leave at most `MOST_POOLED` of
+    them; up to that many colours are left alone.
+    """
+    pooled, width = fine, _CELL
+    while len(pooled.rgb) > MOST_POOLED and width < WIDEST_BIN:
+        width *= 2
+        side = 256 // width
+        red, green, blue = (fine.rgb / width).astype(np.intp).T
+        bins = (red * side + green) * side + blue
+        counts = np.bincount(bins, weights=fine.counts)
+        occupied = np.flatnonzero(counts)
+        sums = [np.bincount(bins, weights=fine.counts * level)[occupied] for level in fine.rgb.T]
+        rgb = np.stack(sums, axis=1) / counts[occupied, None]
+        pooled = Colours(rgb.astype(np.float32), counts[occupied].astype(np.int64))
+    return pooled
+
+
+def draw_evenly(colours: Colours, size: int, rng: np.random.Generator) -> Colours:
+    """Draw about `size` rows evenly along the rows, each by its number of pixels.
+
+    Every pixel has the same chance (systematic sampling), so counts of the draw estimate those
+    of the whole, and steadily so if similar colours are neighbours.
+
+    Returns
+    -------
+    drawn : Colours
+        At most `size` rows with counts that sum to `size`; all of `colours` if it has no more
+        rows than that.
+    """
+    if len(colours.rgb) <= size:
+        return colours
+    step = colours.counts.sum() / size
+    ends = np.cumsum(colours.counts)
+    rows = np.searchsorted(ends, (np.arange(size) + rng.random()) * step, side="right")
+    rows, counts = np.unique(rows, return_counts=True)
+    return Colours(colours.rgb[rows], counts)
