@@ -112,6 +112,13 @@ def parser() -> argparse.ArgumentParser:
         choices=CRITERIA,
         help="how the number of colours is chosen; default: the stack's own",
     )
+    parser.add_argument(
+        "--error-budget",
+        type=float,
+        metavar="DRIFT",
+        help="how far the criterion guarded lets colours drift, 2 being just visible; default: the"
+        " stack's own",
+    )
     parser.add_argument("--json", action="store_true", help="report in JSON, for scripts")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--stack", help="name of a stack in AWS; default: the local engine")
@@ -127,7 +134,8 @@ def parser() -> argparse.ArgumentParser:
 
 def _metadata(options: argparse.Namespace) -> dict[str, str]:
     """Return the options that travel with the upload."""
-    return {"criterion": options.criterion} if options.criterion else {}
+    asked = {"criterion": options.criterion, "error-budget": options.error_budget}
+    return {name: str(value) for name, value in asked.items() if value is not None}
 
 
 def _sample_image() -> Path:
