@@ -7,9 +7,10 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run stop test lint lock events schema deploy delete
+.PHONY: help run stop test lint lock events schema build deploy delete
 export SAM_CLI_TELEMETRY := 0
 ENV := default
+ARCHITECTURE := arm64
 SYNCED := .venv/synced
 
 # `uv --version`, for a command of that name may exist and not work.
@@ -40,6 +41,9 @@ lint: $(SYNCED)  ## ruff, mypy, and the linters of the template and of the state
 lock: $(SYNCED)  ## bring uv.lock and the layers' requirements up to pyproject.toml
 	uv lock
 	layers/export-requirements
+
+build: $(SYNCED)  ## build for AWS, for ARCHITECTURE (arm64 or x86_64)
+	sam build --config-env $(ENV) --parameter-overrides Architecture=$(ARCHITECTURE)
 
 deploy: $(SYNCED)  ## build for AWS and deploy there, as samconfig.toml says for ENV
 	sam build --config-env $(ENV)
