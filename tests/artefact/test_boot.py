@@ -3,7 +3,7 @@
 An event is sent as it stands in events/ but for the buckets and the version: those are made anew.
 """
 
-import io
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -15,7 +15,11 @@ from numpy.typing import NDArray
 from clustering import fit
 from local.engine import ROOT
 from quantization.colour import from_hex, to_hex
+from quantization.images import open_image
 from quantization.messages import ObjectKey, RenderRequest, SampleRequest, ScoreRequest, Upload
+from quantization.storage import check_in, check_out
+from quantization.summary import Summary
+from sampling import STRIP_PIXELS, summarise
 from tests.artefact.built import files
 
 
@@ -44,7 +48,7 @@ def event[T](name: str, kind: type[T]) -> T:
     return msgspec.json.decode((ROOT / f"events/{name}.json").read_bytes(), type=kind)
 
 
-def test_sample_checks_in_what_it_drew(sandbox, s3, upload, photo):
+def test_sample_checks_in_the_summary(sandbox, s3, upload, photo):
     recorded = event("sample", SampleRequest)
     request = msgspec.structs.replace(
         recorded, upload=upload(recorded.upload.key, photo.read_bytes())
@@ -53,9 +57,11 @@ def test_sample_checks_in_what_it_drew(sandbox, s3, upload, photo):
         answer = sample.invoke(msgspec.to_builtins(request))
     assert (answer["source"]["width"], answer["source"]["height"]) == (640, 427)
     assert answer["ks"] == list(range(8, 33))
-    sample = np.load(io.BytesIO(_read(s3, answer["sample"])))
-    assert sample.shape == (1000, 3)
-    assert set(map(tuple, sample)) <= set(map(tuple, _pixels(photo.read_bytes())))
+    summary = Summary.from_arrays(check_out(s3, ObjectKey(**answer["summary"])))
+    expected, _ = _summary(photo)
+    for built, here in zip(summary, expected, strict=True):
+        np.testing.assert_array_equal(built.rgb, here.rgb)
+        np.testing.assert_array_equal(built.counts, here.counts)
 
 
 def test_sample_refuses_what_is_no_image(sandbox, upload):
@@ -71,16 +77,14 @@ def test_score_k_fits_as_scikit_learn_here_does(sandbox, functions, s3, photo):
     layers = functions["ScoreKFunction"].layers.values()
     before = [file for layer in layers for file in files(layer)]
     recorded = event("score_k", ScoreRequest)
-    claim = ObjectKey("workbucket", recorded.sample.key)
-    sample = _pixels(photo.read_bytes())[::300]
-    buffer = io.BytesIO()
-    np.save(buffer, sample)
-    s3.put_object(Bucket=claim.bucket, Key=claim.key, Body=buffer.getvalue())
-    request = msgspec.to_builtins(msgspec.structs.replace(recorded, sample=claim))
+    summary, _ = _summary(photo)
+    claim = ObjectKey("workbucket", recorded.summary.key)
+    check_in(s3, claim, summary.to_arrays())
+    request = msgspec.to_builtins(msgspec.structs.replace(recorded, summary=claim))
     with sandbox("ScoreKFunction").booted() as score_k:
         first, again = score_k.invoke(request), score_k.invoke(request)
         log = score_k.log()
-    expected = fit(sample, recorded.k)
+    expected = fit(summary, recorded.k)
     assert first == again
     assert first["palette"] == to_hex(expected.palette)
     assert first["silhouette"] == pytest.approx(expected.silhouette)
@@ -113,6 +117,13 @@ def test_a_malformed_event_is_an_error_and_not_a_crash(sandbox, name):
     with sandbox(name).booted() as function:
         assert function.invoke({})["errorType"] == "ValidationError"
         assert function.invoke({})["errorType"] == "ValidationError"
+
+
+def _summary(photo: Path) -> tuple[Summary, list[int]]:
+    """Summarise the photo as the stack's defaults have it."""
+    image = open_image(photo, max_pixels=10**6)
+    strips, pixels = image.strips(STRIP_PIXELS), image.width * image.height
+    return summarise(strips, pixels=pixels, k_min=8, k_max=32, sample_size=2048)
 
 
 def _pixels(image: bytes) -> NDArray[np.uint8]:
