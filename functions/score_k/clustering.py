@@ -49,7 +49,7 @@ def fit(summary: Summary, k: int) -> Fit:
     k : int
         Palette size, between 1 and the number of different colours in `summary.pooled`.
     """
-    centroids = _centroids(summary.pooled, k)
+    centroids = k_means(summary.pooled, k)
     palette = _distinct_palette(centroids, summary.pooled)
     pixels = summary.pooled.counts.sum()
     rgb, counts = summary.fine
@@ -62,7 +62,8 @@ def fit(summary: Summary, k: int) -> Fit:
     )
 
 
-def _centroids(colours: Colours, k: int) -> NDArray[np.float32]:
+def k_means(colours: Colours, k: int) -> NDArray[np.float32]:
+    """Return the centroids of `k` clusters of weighted colours, of shape (k, 3)."""
     if k == len(colours.rgb):
         return colours.rgb
     kmeans = KMeans(k, n_init=RESTARTS, random_state=0)

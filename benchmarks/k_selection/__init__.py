@@ -1,0 +1,1 @@
+"""How well each criterion chooses K: ``python -m benchmarks.k_selection``."""

@@ -1,0 +1,126 @@
+"""Score tables: what the state machine's ChooseK is given, for several draws of the sample."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jsonata
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+
+import clustering
+import drawing
+import histogram
+import sampling
+from clustering import fit, k_means, mean_error, nearest, silhouette
+from quantization.colour import to_hex
+from quantization.summary import Colours, Summary
+
+ROOT = Path(__file__).parents[2]
+CACHE = ROOT / "benchmarks/k_selection/.cache"
+K_MIN, K_MAX = 8, 32
+SAMPLE_SIZE = 2048
+SEED_SAMPLE_SIZE = 1000
+
+_SOURCES = [clustering, drawing, histogram, sampling]
+_VERSION = "".join(Path(str(module.__file__)).read_text() for module in _SOURCES)
+
+
+class Tables(NamedTuple):
+    """The scores of one image.
+
+    draws : list of lists of dict
+        For each seed of the sample, one record for each K as ScoreK returns it.
+    seed_draws : list of lists of dict
+        The same for 1000 random pixels, fitted with 10 starts: the way the service grew from.
+    """
+
+    draws: list[list[dict[str, Any]]]
+    seed_draws: list[list[dict[str, Any]]]
+
+
+def of_image(pixels: NDArray[np.uint8], seeds: int) -> Tables:
+    """Score an image, or find its scores in the cache."""
+    key = hashlib.sha256(pixels.tobytes() + f"{pixels.shape} {seeds} {_VERSION}".encode())
+    path = CACHE / f"{key.hexdigest()[:32]}.json"
+    if not path.exists():
+        CACHE.mkdir(exist_ok=True)
+        tables = [
+            _score(pixels, seeds),
+            [_score_seeds_way(pixels, seed) for seed in range(seeds)],
+        ]
+        path.write_text(json.dumps(tables))
+    return Tables(*json.loads(path.read_text()))
+
+
+def _score(pixels: NDArray[np.uint8], seeds: int) -> list[list[dict[str, Any]]]:
+    """Score every K; after the first draw only the silhouette is another."""
+    summaries = [_summarise(pixels, seed) for seed in range(seeds)]
+    summary, ks = summaries[0]
+    first = [_record(k, *fit(summary, k)) for k in ks]
+    centroids = {k: k_means(summary.pooled, k) for k in ks}
+
+    def redrawn(sample: Colours) -> list[dict[str, Any]]:
+        return [
+            row | {"silhouette": silhouette(sample, nearest(sample.rgb, centroids[row["k"]]))}
+            for row in first
+        ]
+
+    return [first, *(redrawn(other.sample) for other, _ in summaries[1:])]
+
+
+def _summarise(pixels: NDArray[np.uint8], seed: int) -> tuple[Summary, list[int]]:
+    return sampling.summarise(
+        [pixels],
+        pixels=pixels.shape[0] * pixels.shape[1],
+        k_min=K_MIN,
+        k_max=K_MAX,
+        sample_size=SAMPLE_SIZE,
+        seed=seed,
+    )
+
+
+def _score_seeds_way(pixels: NDArray[np.uint8], seed: int) -> list[dict[str, Any]]:
+    flat = pixels.reshape(-1, 3)
+    rng = np.random.default_rng(seed)
+    drawn = flat[rng.choice(len(flat), min(SEED_SAMPLE_SIZE, len(flat)), replace=False)]
+    sample = Colours.once_each(drawn)
+    distinct = len(np.unique(drawn, axis=0))
+    rows = []
+    for k in range(min(K_MIN, distinct), min(K_MAX, distinct) + 1):
+        kmeans = KMeans(k, n_init=10, random_state=0).fit(sample.rgb)
+        palette = np.rint(kmeans.cluster_centers_).astype(np.uint8)
+        measured = silhouette(sample, nearest(sample.rgb, kmeans.cluster_centers_))
+        rows.append(_record(k, palette, measured, kmeans.inertia_, mean_error(sample, palette)))
+    return rows
+
+
+def _record(
+    k: int, palette: NDArray[np.uint8], measured: float | None, inertia: float, error: float
+) -> dict[str, Any]:
+    return {
+        "k": k,
+        "silhouette": measured,
+        "inertia": float(inertia),
+        "error": error,
+        "palette": to_hex(palette),
+    }
+
+
+def _choose_k() -> jsonata.Jsonata:
+    definition = (ROOT / "statemachine/quantize.asl.yaml").read_text()
+    definition = definition.replace("${KMin}", str(K_MIN)).replace("${KMax}", str(K_MAX))
+    expression = yaml.safe_load(definition)["States"]["ChooseK"]["Output"]
+    return jsonata.Jsonata(expression.strip().removeprefix("{%").removesuffix("%}"))
+
+
+def picks(scores: list[dict[str, Any]], budget: float = 2.0) -> dict[str, int]:
+    """Reduce scores as the state machine's own expression does: each criterion's K."""
+    program = _choose_k()
+    program.assign("states", {"input": {"scores": scores}})
+    program.assign("sampled", {"criterion": "silhouette", "error_budget": budget})
+    chosen: dict[str, int] = program.evaluate(None)["picks"]
+    return chosen
