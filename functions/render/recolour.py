@@ -14,8 +14,12 @@ from transparency import join_alpha
 Space = Literal["rgb", "oklab"]
 """In which colour space nearness is measured."""
 
-_CHUNK = 2**16
-"""Pixels labelled at a time: few enough that their intermediate arrays stay in the cache."""
+_CHUNKS = 2**10, 2**17
+"""Pixels labelled at a time, at first and at most.
+
+In a chunk of new colours each pixel costs a search, and then none does: they start small and
+double. They stay small enough for the intermediate arrays to be in the processor's cache.
+"""
 
 _UNKNOWN = 255
 
@@ -104,6 +108,7 @@ class NearestLabels:
         self._palette = palette
         # With 256 colours the last one's label is _UNKNOWN too: right all the same, only slower.
         self._table = np.full(2**24, _UNKNOWN, dtype=np.uint8)
+        self._chunk, self._most = _CHUNKS
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Label pixels.
@@ -120,9 +125,11 @@ class NearestLabels:
         """
         flat = pixels.reshape(1, -1, pixels.shape[-1])
         labels = np.empty(flat.shape[1], dtype=np.uint8)
-        for start in range(0, len(labels), _CHUNK):
-            chunk = slice(start, start + _CHUNK)
+        start = 0
+        while start < len(labels):
+            chunk = slice(start, start := start + self._chunk)
             self._label(_pack(flat[:, chunk]), labels[chunk])
+            self._chunk = min(2 * self._chunk, self._most)
         return labels.reshape(pixels.shape[:2])
 
     def _label(self, colours: NDArray[np.int32], labels: NDArray[np.uint8]) -> None:
