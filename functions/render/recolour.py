@@ -1,6 +1,6 @@
 """Recolour an image: nearest palette colours, most used first."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -10,9 +10,6 @@ from quantization.colour import srgb_to_oklab
 from quantization.errors import EmptyImage
 from quantization.images import Image
 from transparency import join_alpha
-
-Space = Literal["rgb", "oklab"]
-"""In which colour space nearness is measured."""
 
 _CHUNKS = 2**10, 2**17
 """Pixels labelled at a time, at first and at most.
@@ -44,7 +41,7 @@ class Recoloured(NamedTuple):
     shares: NDArray[np.float64]
 
 
-def recolour(image: Image, palette: NDArray[np.uint8], *, space: Space = "rgb") -> Recoloured:
+def recolour(image: Image, palette: NDArray[np.uint8], *, space: str = "rgb") -> Recoloured:
     """Give every pixel its nearest palette colour, and order the palette by use.
 
     Fully transparent pixels stay so and do not count as use of a colour. Besides a strip, memory
@@ -103,7 +100,7 @@ class NearestLabels:
         The distance is Euclidean in this space.
     """
 
-    def __init__(self, palette: NDArray[np.uint8], *, space: Space = "rgb") -> None:
+    def __init__(self, palette: NDArray[np.uint8], *, space: str = "rgb") -> None:
         self._search = {"rgb": _nearest_in_rgb, "oklab": _nearest_in_oklab}[space]
         self._palette = palette
         # With 256 colours the last one's label is _UNKNOWN too: right all the same, only slower.
