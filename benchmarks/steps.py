@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from png import encode_png
 from quantization.images import Image, open_image
 from quantization.summary import Summary
@@ -22,11 +25,11 @@ def sampled(path: Path, *, k_min: int = 8, k_max: int = 32) -> tuple[Summary, li
         pixels=image.width * image.height,
         k_min=k_min,
         k_max=k_max,
-        sample_size=1000,
+        sample_size=2048,
     )
 
 
-def rendered(path: Path, palette) -> bytes:
+def rendered(path: Path, palette: NDArray[np.uint8]) -> bytes:
     """Do what Render does."""
     image = opened(path)
     recoloured = recolour(image, palette)

@@ -30,18 +30,6 @@ def seconds(work: Callable[[], object], runs: int) -> float:
     return statistics.median(taken)
 
 
-def sample() -> Summary:
-    """Do what Sample does but for S3."""
-    image = open_image(source, max_pixels=10**9)
-    return summarise(
-        image.strips(STRIP_PIXELS),
-        pixels=image.width * image.height,
-        k_min=8,
-        k_max=32,
-        sample_size=2048,
-    )[0]
-
-
 source, runs = Path(sys.argv[1]), int(sys.argv[2])
 summary, ks = sampled(source)
 palette = fit(summary, 32).palette
