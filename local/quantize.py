@@ -14,7 +14,7 @@ from local.deploy import DeployError, deploy
 from local.run import Job, Outcome, Run
 from local.show import Display, json_line, summary
 from local.stack import LOCAL_NAME, NoSuchStackError, engine_environment, find_stack
-from quantization.options import CRITERIA
+from quantization.options import CRITERIA, FORMATS, SPACES
 
 ALL_DONE, SOME_FAILED, BAD_USAGE, NO_STACK, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -119,6 +119,14 @@ def parser() -> argparse.ArgumentParser:
         help="how far the criterion guarded lets colours drift, 2 being just visible; default: the"
         " stack's own",
     )
+    parser.add_argument(
+        "--space",
+        choices=SPACES,
+        help=f"where the nearest palette colour is sought; default: {SPACES[0]}",
+    )
+    parser.add_argument(
+        "--format", choices=FORMATS, help=f"of the recoloured image; default: {FORMATS[0]}"
+    )
     parser.add_argument("--json", action="store_true", help="report in JSON, for scripts")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--stack", help="name of a stack in AWS; default: the local engine")
@@ -134,7 +142,12 @@ def parser() -> argparse.ArgumentParser:
 
 def _metadata(options: argparse.Namespace) -> dict[str, str]:
     """Return the options that travel with the upload."""
-    asked = {"criterion": options.criterion, "error-budget": options.error_budget}
+    asked = {
+        "criterion": options.criterion,
+        "error-budget": options.error_budget,
+        "space": options.space,
+        "format": options.format,
+    }
     return {name: str(value) for name, value in asked.items() if value is not None}
 
 

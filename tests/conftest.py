@@ -31,11 +31,16 @@ import boto3
 import cv2
 import numpy as np
 import pytest
+from hypothesis import settings
 from moto import mock_aws  # before any handler makes its S3 client
 
 from local import engine
 from local.stack import engine_environment
 from quantization.messages import Upload
+
+# No test is of speed, least of all on a busy machine.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:quantize:first"
 

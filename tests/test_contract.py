@@ -18,6 +18,8 @@ RESULT = {
         "width": 4,
         "height": 3,
     },
+    "source_file": {"format": "jpeg", "bytes": 100, "frames": 1},
+    "image_file": {"format": "png", "bytes": 80, "ratio": 0.8, "space": "rgb"},
     "criterion": "silhouette",
     "error_budget": 2.0,
     "picks": {"silhouette": 1, "guarded": 1},

@@ -41,6 +41,7 @@ def in_one_process(source: Path, runs: int, folder: Path) -> str:
     commands = {
         "ours": ["python", HERE / "quantize_file.py", source, ours],
         "seed": ["python", "-m", "benchmarks.seed", source, seeds],
+        "imports alone": ["python", HERE / "import_all.py"],
         "sample": ["python", HERE / "sample_file.py", source],
         "decode": ["python", ROOT / "benchmarks" / "render" / "decode_file.py", source],
     }

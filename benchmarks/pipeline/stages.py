@@ -11,11 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 start = time.process_time()
-from png import encode_png  # noqa: E402
-from quantization.images import open_image  # noqa: E402
-from quantization.summary import Summary  # noqa: E402
-from recolour import recolour  # noqa: E402
-from sampling import STRIP_PIXELS, summarise  # noqa: E402
+from benchmarks.steps import rendered, sampled  # noqa: E402
 
 imaging = time.process_time() - start
 from clustering import fit  # noqa: E402
@@ -34,32 +30,13 @@ def seconds(work: Callable[[], object], runs: int) -> float:
     return statistics.median(taken)
 
 
-def sample() -> Summary:
-    """Do what Sample does but for S3."""
-    image = open_image(source, max_pixels=10**9)
-    return summarise(
-        image.strips(STRIP_PIXELS),
-        pixels=image.width * image.height,
-        k_min=8,
-        k_max=32,
-        sample_size=2048,
-    )[0]
-
-
-def render() -> bytes:
-    """Do what Render does but for S3."""
-    image = open_image(source, max_pixels=10**9)
-    recoloured = recolour(image, palette)
-    return encode_png(recoloured.indices, recoloured.entries)
-
-
 source, runs = Path(sys.argv[1]), int(sys.argv[2])
-summary = sample()
+summary, ks = sampled(source)
 palette = fit(summary, 32).palette
 print(
     imaging,
     clustering,
-    seconds(sample, runs),
-    seconds(lambda: [fit(summary, k) for k in range(8, 33)], runs) / 25,
-    seconds(render, runs),
+    seconds(lambda: sampled(source), runs),
+    seconds(lambda: [fit(summary, k) for k in ks], runs) / len(ks),
+    seconds(lambda: rendered(source, palette), runs),
 )

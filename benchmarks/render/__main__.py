@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import photos
-from benchmarks.measure import ROOT, in_turns, median, ratio, table
+from benchmarks.measure import ROOT, in_turns, median, output_of, ratio, table
 
 HERE = ROOT / "benchmarks" / "render"
 
@@ -83,8 +83,15 @@ def main() -> None:
                     label += " with alpha" if make is photos.png else ""
                     rows.append([label, *compare(source, arguments.k, arguments.runs, folder)])
                     print(table(header, rows[-1:]), flush=True)
-    print()
-    print(table(header, rows))
+        print(f"\n{table(header, rows)}")
+        for photo in arguments.photos:
+            source = photos.jpeg(
+                photo, min(arguments.megapixels, key=lambda mp: abs(mp - 12)), folder
+            )
+            palette = folder / "palette.npy"
+            np.save(palette, palette_of(source, arguments.k))
+            mapping = ["python", HERE / "map_pixels.py", source, palette, str(arguments.runs)]
+            print(f"\n{photo}\n\n{output_of(mapping)}")
 
 
 if __name__ == "__main__":

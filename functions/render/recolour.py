@@ -1,6 +1,6 @@
 """Recolour an image: nearest palette colours, most used first."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -11,11 +11,12 @@ from quantization.errors import EmptyImage
 from quantization.images import Image
 from transparency import join_alpha
 
-Space = Literal["rgb", "oklab"]
-"""In which colour space nearness is measured."""
+_CHUNKS = 2**10, 2**17
+"""Pixels labelled at a time, at first and at most.
 
-_CHUNK = 2**16
-"""Pixels labelled at a time: few enough that their intermediate arrays stay in the cache."""
+In a chunk of new colours each pixel costs a search, and then none does: they start small and
+double. They stay small enough for the intermediate arrays to be in the processor's cache.
+"""
 
 _UNKNOWN = 255
 
@@ -40,7 +41,7 @@ class Recoloured(NamedTuple):
     shares: NDArray[np.float64]
 
 
-def recolour(image: Image, palette: NDArray[np.uint8], *, space: Space = "rgb") -> Recoloured:
+def recolour(image: Image, palette: NDArray[np.uint8], *, space: str = "rgb") -> Recoloured:
     """Give every pixel its nearest palette colour, and order the palette by use.
 
     Fully transparent pixels stay so and do not count as use of a colour. Besides a strip, memory
@@ -99,11 +100,12 @@ class NearestLabels:
         The distance is Euclidean in this space.
     """
 
-    def __init__(self, palette: NDArray[np.uint8], *, space: Space = "rgb") -> None:
+    def __init__(self, palette: NDArray[np.uint8], *, space: str = "rgb") -> None:
         self._search = {"rgb": _nearest_in_rgb, "oklab": _nearest_in_oklab}[space]
         self._palette = palette
         # With 256 colours the last one's label is _UNKNOWN too: right all the same, only slower.
         self._table = np.full(2**24, _UNKNOWN, dtype=np.uint8)
+        self._chunk, self._most = _CHUNKS
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Label pixels.
@@ -120,9 +122,11 @@ class NearestLabels:
         """
         flat = pixels.reshape(1, -1, pixels.shape[-1])
         labels = np.empty(flat.shape[1], dtype=np.uint8)
-        for start in range(0, len(labels), _CHUNK):
-            chunk = slice(start, start + _CHUNK)
+        start = 0
+        while start < len(labels):
+            chunk = slice(start, start := start + self._chunk)
             self._label(_pack(flat[:, chunk]), labels[chunk])
+            self._chunk = min(2 * self._chunk, self._most)
         return labels.reshape(pixels.shape[:2])
 
     def _label(self, colours: NDArray[np.int32], labels: NDArray[np.uint8]) -> None:

@@ -7,6 +7,7 @@ import boto3
 import cv2
 import msgspec
 import numpy as np
+import pyvips
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -15,9 +16,18 @@ import quantization
 from png import encode_png
 from quantization.colour import from_hex, to_hex
 from quantization.images import open_image
-from quantization.messages import Rendered, RenderRequest, Result, Swatch
+from quantization.messages import (
+    ImageFile,
+    Rendered,
+    RenderRequest,
+    Result,
+    SourceFile,
+    Swatch,
+)
+from quantization.options import chosen_rendering
 from quantization.storage import as_file, open_upload, write_result
 from recolour import recolour
+from webp import encode_webp
 
 OUTPUT_BUCKET = os.environ["OUTPUT_BUCKET"]
 MAX_PIXELS = int(os.environ["MAX_MEGAPIXELS"]) * 10**6
@@ -25,6 +35,7 @@ VERSIONS = {
     "quantization": quantization.__version__,
     "numpy": np.__version__,
     "opencv": cv2.__version__,
+    "libvips": ".".join(str(pyvips.version(part)) for part in range(3)),
 }
 
 logger = Logger()
@@ -36,13 +47,29 @@ s3 = boto3.client("s3")
 def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     """Turn a `RenderRequest` into a `Rendered`."""
     request = msgspec.convert(event, RenderRequest)
-    with as_file(open_upload(s3, request.source)["Body"]) as path:
+    upload = open_upload(s3, request.source)
+    rendering = chosen_rendering(upload["Metadata"])
+    with as_file(upload["Body"]) as path:
         image = open_image(path, max_pixels=MAX_PIXELS)
-        recoloured = recolour(image, from_hex(request.palette))
-    png = encode_png(recoloured.indices, recoloured.entries, dots_per_metre=image.dots_per_metre)
+        recoloured = recolour(image, from_hex(request.palette), space=rendering.space)
+    if rendering.format == "webp":
+        encoded = encode_webp(recoloured.indices, recoloured.entries)
+    else:
+        encoded = encode_png(
+            recoloured.indices, recoloured.entries, dots_per_metre=image.dots_per_metre
+        )
     swatches = zip(to_hex(recoloured.palette), recoloured.shares.tolist(), strict=True)
     result = Result(
         source=request.source,
+        source_file=SourceFile(
+            format=image.format, bytes=upload["ContentLength"], frames=image.frames
+        ),
+        image_file=ImageFile(
+            format=rendering.format,
+            bytes=len(encoded),
+            ratio=len(encoded) / upload["ContentLength"],
+            space=rendering.space,
+        ),
         criterion=request.criterion,
         error_budget=request.error_budget,
         picks=request.picks,
@@ -54,7 +81,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
         execution=request.execution,
         versions=VERSIONS,
     )
-    written, document = write_result(s3, OUTPUT_BUCKET, png, result)
+    written, document = write_result(s3, OUTPUT_BUCKET, encoded, result)
 
     metrics.add_metric("ImagesQuantized", MetricUnit.Count, 1)
     metrics.add_metric("ChosenK", MetricUnit.Count, request.k)

@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from quantization.images import open_image
 from quantization.messages import ObjectKey, Sampled, SampleRequest, Source
-from quantization.options import Options, chosen_options
+from quantization.options import Options, chosen_options, chosen_rendering
 from quantization.storage import as_file, check_in, open_upload
 from sampling import STRIP_PIXELS, summarise
 
@@ -33,6 +33,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     request = msgspec.convert(event, SampleRequest)
     upload = open_upload(s3, request.upload)
     options = chosen_options(upload["Metadata"], DEFAULTS)
+    chosen_rendering(upload["Metadata"])  # Refused here or not at all.
     with as_file(upload["Body"]) as path:
         image = open_image(path, max_pixels=MAX_PIXELS)
         summary, ks = summarise(

@@ -107,6 +107,29 @@ def test_opaque_formats_decode_as_elsewhere(name, opencv_pixels, picture, save, 
     assert furthest(pixels, independently(path)) <= 1
 
 
+@pytest.mark.parametrize(
+    ("save", "options"),
+    [
+        ("pngsave", {"interlace": True}),
+        ("tiffsave", {"tile": True, "tile_width": 32, "tile_height": 16}),
+        ("tiffsave", {"bigtiff": True}),
+        ("tiffsave", {"compression": "deflate", "predictor": "horizontal"}),
+    ],
+)
+@pytest.mark.parametrize("alpha", [False, True])
+def test_layouts_that_pillow_does_not_write(save, options, alpha, translucent, tmp_path):
+    mode = "RGBA" if alpha else "RGB"
+    path = tmp_path / "upload"
+    levels = np.asarray(translucent.convert(mode))
+    written = pyvips.Image.new_from_array(levels).copy(interpretation="srgb")
+    path.write_bytes(getattr(written, f"{save}_buffer")(**options))
+
+    _, pixels = decode(path)
+
+    assert furthest(pixels, independently(path, mode)) == 0
+    assert furthest(pixels, levels) == 0
+
+
 @pytest.mark.parametrize("name", TRANSPARENT)
 def test_alpha_is_kept(name, translucent, save):
     kind, mode, options = TRANSPARENT[name]

@@ -14,16 +14,26 @@ from PIL import Image as Pillow
 import render
 from png import encode_png
 from quantization.colour import srgb_to_oklab
-from quantization.errors import EmptyImage, ObjectGone
+from quantization.errors import EmptyImage, ImageTooLarge, ObjectGone
 from quantization.images import open_image
-from quantization.messages import Picks, Rendered, RenderRequest, Result, Score, Source
+from quantization.messages import (
+    ImageFile,
+    Picks,
+    Rendered,
+    RenderRequest,
+    Result,
+    Score,
+    Source,
+    SourceFile,
+)
 from recolour import NearestLabels, recolour
 from tests.conftest import EXECUTION
+from webp import LONGEST_SIDE, encode_webp
 
 PALETTE = ["#000000", "#ff0000", "#ffffff"]
 
 images = arrays(np.uint8, st.tuples(st.integers(1, 30), st.integers(1, 30), st.just(3)))
-palettes = arrays(np.uint8, st.tuples(st.integers(1, 40), st.just(3)))
+palettes = arrays(np.uint8, st.tuples(st.integers(1, 256), st.just(3)))
 
 
 def request_for(upload, width, height):
@@ -127,7 +137,7 @@ def test_labels_hold_across_a_whole_image_of_many_colours():
     """More pixels than are labelled at a time, most of them met before."""
     rng = np.random.default_rng(5)
     pixels = rng.integers(0, 256, (700, 300, 3), dtype=np.uint8) // 8 * 8
-    palette = rng.integers(0, 256, (256, 3), dtype=np.uint8)
+    palette = rng.integers(0, 256, (16, 3), dtype=np.uint8)
     nearest = NearestLabels(palette)
 
     for _ in range(2):
@@ -288,3 +298,50 @@ def test_resolution_and_transparency_reach_the_written_image(s3, upload, context
     with read_png(s3.get_object(Bucket="output", Key=rendered.image.key)["Body"].read()) as png:
         assert png.info["dpi"] == pytest.approx((300, 150), abs=0.1)
         np.testing.assert_array_equal(np.asarray(png.convert("RGBA"))[:, :, 3], pixels[:, :, 3])
+
+
+# --------------------------------------------------------------------- webp
+
+
+@given(
+    arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 40))),
+    st.integers(1, 256),
+    st.sampled_from([3, 4]),
+)
+def test_webp_holds_what_is_encoded(indices, n, channels):
+    palette = np.random.default_rng(n).integers(0, 256, (n, channels), dtype=np.uint8)
+    palette[:, 3:] |= 1  # what is under a fully transparent pixel may change
+    indices = (indices.astype(int) % n).astype(np.uint8)
+
+    with read_png(encode_webp(indices, palette)) as decoded:
+        mode = "RGB" if channels == 3 else "RGBA"
+        np.testing.assert_array_equal(decoded.convert(mode), palette[indices])
+
+
+def test_webp_has_a_longest_side():
+    palette = np.zeros((1, 3), np.uint8)
+
+    encode_webp(np.zeros((1, LONGEST_SIDE), np.uint8), palette)
+    with pytest.raises(ImageTooLarge, match="png"):
+        encode_webp(np.zeros((1, LONGEST_SIDE + 1), np.uint8), palette)
+
+
+def test_upload_asks_for_its_format_and_space(s3, upload, make_png, context):
+    grey = np.full((4, 5, 3), 100)  # nearest to black in RGB, to red in OKLab
+    body = make_png(grey)
+    uploaded = upload("a.png", body, format="webp", space="oklab")
+
+    rendered = run(request_for(uploaded, 5, 4), context)
+
+    assert rendered.image.key == "a.webp"
+    image = s3.get_object(Bucket="output", Key="a.webp")
+    webp = image["Body"].read()
+    assert image["ContentType"] == "image/webp"
+    with read_png(webp) as decoded:
+        assert (decoded.format, decoded.getpixel((0, 0))) == ("WEBP", (255, 0, 0))
+    document = s3.get_object(Bucket="output", Key="a.json")["Body"].read()
+    result = msgspec.json.decode(document, type=Result)
+    assert result.source_file == SourceFile(format="png", bytes=len(body), frames=1)
+    assert result.image_file == ImageFile(
+        format="webp", bytes=len(webp), ratio=len(webp) / len(body), space="oklab"
+    )

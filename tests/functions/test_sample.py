@@ -314,3 +314,9 @@ def test_levels_of_a_smooth_range_are_no_clusters():
 
     fraction = sample - np.floor(sample)
     np.testing.assert_allclose(np.histogram(fraction, 4, (0, 1))[0] / sample.size, 0.25, atol=0.05)
+
+
+@pytest.mark.parametrize(("option", "value"), [("format", "gif"), ("space", "hsv")])
+def test_unknown_rendering_is_refused_before_any_work(upload, photo, option, value, context):
+    with pytest.raises(InvalidOptions, match=f"{option} '{value}'"):
+        run(upload("a.jpg", photo.read_bytes(), **{option: value}), context)

@@ -125,10 +125,29 @@ class Swatch(Struct, frozen=True):
     share: Annotated[float, Meta(ge=0, le=1, description="share of the visible pixels")]
 
 
+class SourceFile(Struct, frozen=True, kw_only=True):
+    """The file that was uploaded."""
+
+    format: Annotated[str, Meta(description="by content, whatever its name")]
+    bytes: Annotated[int, Meta(ge=0)]
+    frames: Annotated[int, Meta(ge=1, description="or pages; the first was quantized")]
+
+
+class ImageFile(Struct, frozen=True, kw_only=True):
+    """The recoloured image's file."""
+
+    format: str
+    bytes: Annotated[int, Meta(ge=0)]
+    ratio: Annotated[float, Meta(ge=0, description="of its bytes to the uploaded file's")]
+    space: Annotated[str, Meta(description="in which each pixel has its nearest palette colour")]
+
+
 class Result(Struct, frozen=True, kw_only=True):
     """The public contract: what ``<name>.json`` beside the recoloured image says."""
 
     source: Source
+    source_file: SourceFile
+    image_file: ImageFile
     criterion: Annotated[str, Meta(description="that chose k")]
     error_budget: Annotated[float, Meta(description="of the criterion guarded, as `error` is")]
     picks: Annotated[Picks, Meta(description="what each criterion would choose")]

@@ -53,3 +53,37 @@ def _error_budget(given: str | float) -> float:
     if not least <= budget <= largest:
         raise InvalidOptions(refusal)
     return budget
+
+
+SPACES = ("rgb", "oklab")
+"""Where Render can measure which palette colour is nearest."""
+
+FORMATS = ("png", "webp")
+"""What Render can write; both keep every pixel."""
+
+
+class Rendering(NamedTuple):
+    """How the image is rendered: one of `SPACES` and one of `FORMATS`."""
+
+    space: str
+    format: str
+
+
+def chosen_rendering(metadata: Mapping[str, str]) -> Rendering:
+    """Return how the object's metadata wants it rendered, the first of each where it says nothing.
+
+    Raises
+    ------
+    InvalidOptions
+        If it names one that does not exist.
+
+    """
+    chosen = []
+    for name, offered in (("space", SPACES), ("format", FORMATS)):
+        value = metadata.get(name, offered[0])
+        if value not in offered:
+            raise InvalidOptions(
+                f"{name} {value!r} does not exist; choose one of {', '.join(offered)}"
+            )
+        chosen.append(value)
+    return Rendering(*chosen)

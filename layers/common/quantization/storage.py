@@ -64,19 +64,20 @@ def check_out(s3: "S3Client", claim: ObjectKey) -> dict[str, NDArray[Any]]:
 
 
 def write_result(
-    s3: "S3Client", bucket: str, png: bytes, result: Result
+    s3: "S3Client", bucket: str, image_file: bytes, result: Result
 ) -> tuple[ObjectKey, ObjectKey]:
     """Write the recoloured image and then its result JSON: where the JSON is, both are.
 
     Returns
     -------
     image, document : ObjectKey
-        ``<key without extension>.png`` and ``<same>.json`` in `bucket`.
+        ``<key without extension>.<image format>`` and ``<same>.json`` in `bucket`.
     """
     stem = without_extension(result.source.key)
-    image, document = ObjectKey(bucket, f"{stem}.png"), ObjectKey(bucket, f"{stem}.json")
+    extension = result.image_file.format
+    image, document = ObjectKey(bucket, f"{stem}.{extension}"), ObjectKey(bucket, f"{stem}.json")
     text = msgspec.json.format(msgspec.json.encode(result), indent=2)
-    s3.put_object(Bucket=bucket, Key=image.key, Body=png, ContentType="image/png")
+    s3.put_object(Bucket=bucket, Key=image.key, Body=image_file, ContentType=f"image/{extension}")
     s3.put_object(Bucket=bucket, Key=document.key, Body=text, ContentType="application/json")
     return image, document
 

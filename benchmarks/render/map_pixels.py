@@ -1,0 +1,64 @@
+"""Print what mapping costs in several ways, in ns a pixel: map_pixels.py IMAGE PALETTE.npy RUNS.
+
+CPU time, medians of runs in turns. "wrong" is the share of pixels that did not get their nearest
+colour in RGB.
+"""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from PIL import Image
+from sklearn.cluster import KMeans
+
+from benchmarks.measure import table
+from benchmarks.seed import given
+from recolour import NearestLabels
+
+Labels = np.ndarray
+
+
+def by_predict(pixels: np.ndarray, fit: KMeans) -> Labels:
+    """Label as the seed does."""
+    return fit.predict(pixels.reshape(-1, 3)[:, ::-1].astype(np.float64))
+
+
+def by_pillow(pixels: np.ndarray, palette: np.ndarray) -> Labels:
+    """Label as Pillow does: by a cache of rounded colours."""
+    paletted = Image.new("P", (1, 1))
+    paletted.putpalette(palette.tobytes())
+    image = Image.fromarray(pixels)
+    return np.asarray(image.quantize(palette=paletted, dither=Image.Dither.NONE))
+
+
+def main() -> None:
+    """Compare on one image."""
+    pixels = cv2.imread(sys.argv[1], cv2.IMREAD_COLOR_RGB)
+    palette, runs = np.load(sys.argv[2]), int(sys.argv[3])
+    fit = given(palette)
+    ways: dict[str, Callable[[], Labels]] = {
+        "ours": lambda: NearestLabels(palette)(pixels),
+        "ours in OKLab": lambda: NearestLabels(palette, space="oklab")(pixels),
+        "scikit-learn predict, the seed's": lambda: by_predict(pixels, fit),
+        "Pillow quantize(palette=)": lambda: by_pillow(pixels, palette),
+    }
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    labels = {}
+    for _ in range(runs):
+        for name, way in ways.items():
+            start = time.process_time()
+            labels[name] = way().reshape(-1)
+            taken[name].append((time.process_time() - start) / labels[name].size * 1e9)
+    right = labels["ours"]
+    rows = []
+    for name in ways:
+        wrong = (palette[labels[name]] != palette[right]).any(axis=1).mean()
+        rows.append([name, f"{statistics.median(taken[name]):.1f}", f"{wrong:.2%}"])
+    print(table(["mapping", "ns a pixel", "wrong"], rows))
+
+
+if __name__ == "__main__":
+    main()
