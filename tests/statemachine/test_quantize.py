@@ -226,5 +226,6 @@ def test_every_task_outlives_its_function_and_retries_alike(definition):
 
 def test_every_refusal_is_caught_by_name(definition):
     refusals = {t.__name__ for t in errors.RefusedImage.__subclasses__()}
-    (catch,) = definition["States"]["Sample"]["Catch"]
-    assert set(catch["ErrorEquals"]) == refusals
+    for name in ("Sample", "Render"):
+        (catch,) = definition["States"][name]["Catch"]
+        assert set(catch["ErrorEquals"]) == refusals
