@@ -146,7 +146,7 @@ def main() -> None:
     parser.add_argument("--plots", action="store_true", help="draw docs/images/choosing-k-*")
     options = parser.parse_args()
     seeds = 2 if options.quick else 5
-    ks = range(8, 31, 11) if options.quick else range(8, 31, 2)
+    ks = range(8, 31, 11) if options.quick else range(8, 33, 4)
     repeats = range(1) if options.quick else range(2)
 
     def each[J, R](work: Callable[[J], R], jobs: list[J]) -> list[R]:
