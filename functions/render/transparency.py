@@ -1,9 +1,14 @@
 """Transparency in an indexed image, whose palette entries pair a colour with an opacity."""
 
+from collections.abc import Iterator
+
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 MOST_ENTRIES = 256
+
+_BLOCK_PIXELS = 2**16
 
 
 def join_alpha(
@@ -45,9 +50,10 @@ def join_alpha(
     if pairs[:, 0].any():
         index[:, 0] = len(entries)
         entries = np.concatenate([entries, np.zeros((1, 4), dtype=np.uint8)])
-    index = index[:, rounded]
-    for row, opacities in zip(labels, alpha, strict=True):
-        row[:] = index[row, opacities]
+    index_of_code = index[:, rounded].ravel()
+    for rows in _blocks(labels):
+        codes = np.left_shift(labels[rows], 8, dtype=np.uint16) | alpha[rows]
+        np.take(index_of_code, codes, out=labels[rows], mode="clip")
     return entries
 
 
@@ -56,9 +62,17 @@ def _joint_occurrence(
 ) -> NDArray[np.bool_]:
     """Whether any pixel has this label and that alpha, of shape (k, 256)."""
     occurs = np.zeros((k, 256), dtype=np.bool_)
-    for row, opacities in zip(labels, alpha, strict=True):
-        occurs[row, opacities] = True
+    for rows in _blocks(labels):
+        pair, axes = [labels[rows], alpha[rows]], [0, 1]
+        occurs |= cv2.calcHist(pair, axes, None, [k, 256], [0, k, 0, 256]) > 0
     return occurs
+
+
+def _blocks(plane: NDArray[np.uint8]) -> Iterator[slice]:
+    """Cut the rows into blocks whose intermediate arrays stay in the processor's cache."""
+    height, width = plane.shape
+    rows = max(1, _BLOCK_PIXELS // width)
+    return (slice(start, start + rows) for start in range(0, height, rows))
 
 
 def _finest_scale(occurs: NDArray[np.bool_]) -> NDArray[np.intp]:
