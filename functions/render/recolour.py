@@ -1,5 +1,6 @@
 """Recolour an image: nearest palette colours, most used first."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import cv2
@@ -41,7 +42,13 @@ class Recoloured(NamedTuple):
     shares: NDArray[np.float64]
 
 
-def recolour(image: Image, palette: NDArray[np.uint8], *, space: str = "rgb") -> Recoloured:
+def recolour(
+    image: Image,
+    palette: NDArray[np.uint8],
+    *,
+    space: str = "rgb",
+    watch: Callable[[NDArray[np.uint8]], object] = lambda strip: None,
+) -> Recoloured:
     """Give every pixel its nearest palette colour, and order the palette by use.
 
     Fully transparent pixels stay so and do not count as use of a colour. Besides a strip, memory
@@ -53,6 +60,8 @@ def recolour(image: Image, palette: NDArray[np.uint8], *, space: str = "rgb") ->
     palette : uint8 array of shape (k, 3), 1 <= k <= 256, or 255 for an image with transparency
         RGB levels. Equally used colours keep their order.
     space : "rgb" or "oklab"
+    watch : callable, optional
+        Called with each strip, so that who needs the pixels too need not decode them again.
 
     Raises
     ------
@@ -69,6 +78,7 @@ def recolour(image: Image, palette: NDArray[np.uint8], *, space: str = "rgb") ->
     for strip in image.strips():
         rows = slice(row, row := row + len(strip))
         labels[rows] = nearest(strip)
+        watch(strip)
         visible = None
         if alpha is not None:
             visible = alpha[rows] = strip[:, :, 3]

@@ -1,6 +1,8 @@
-"""Render: recolour the uploaded version; image and result JSON go to the output bucket."""
+"""Render: recolour the uploaded version; image, report and result JSON go to the output bucket."""
 
 import os
+from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import boto3
@@ -14,11 +16,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import quantization
 from png import encode_png
+from previews import OriginalPreview, preview_of_result
 from quantization.colour import from_hex, to_hex
 from quantization.images import open_image
 from quantization.messages import (
     ImageFile,
-    Rendered,
     RenderRequest,
     Result,
     SourceFile,
@@ -27,6 +29,7 @@ from quantization.messages import (
 from quantization.options import chosen_rendering
 from quantization.storage import as_file, open_upload, write_result
 from recolour import recolour
+from report import report
 from webp import encode_webp
 
 OUTPUT_BUCKET = os.environ["OUTPUT_BUCKET"]
@@ -51,7 +54,10 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     rendering = chosen_rendering(upload["Metadata"])
     with as_file(upload["Body"]) as path:
         image = open_image(path, max_pixels=MAX_PIXELS)
-        recoloured = recolour(image, from_hex(request.palette), space=rendering.space)
+        original = OriginalPreview(image)
+        recoloured = recolour(
+            image, from_hex(request.palette), space=rendering.space, watch=original.add
+        )
     if rendering.format == "webp":
         encoded = encode_webp(recoloured.indices, recoloured.entries)
     else:
@@ -81,10 +87,18 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
         execution=request.execution,
         versions=VERSIONS,
     )
-    written, document = write_result(s3, OUTPUT_BUCKET, encoded, result)
+    html = report(result, original.encode(), preview_of_result(recoloured), _seconds(request))
+    rendered = write_result(s3, OUTPUT_BUCKET, result, encoded, html)
 
     metrics.add_metric("ImagesQuantized", MetricUnit.Count, 1)
     metrics.add_metric("ChosenK", MetricUnit.Count, request.k)
     metrics.flush_metrics()
-    logger.info("rendered", k=request.k, image=written.key)
-    return msgspec.to_builtins(Rendered(image=written, result=document))
+    logger.info("rendered", k=request.k, image=rendered.image.key)
+    return msgspec.to_builtins(rendered)
+
+
+def _seconds(request: RenderRequest) -> dict[str, float]:
+    """Return how long each state took, this one so far."""
+    times = [*request.entered.values(), datetime.now(UTC)]
+    taken = [(after - before).total_seconds() for before, after in pairwise(times)]
+    return dict(zip(request.entered, taken, strict=True))

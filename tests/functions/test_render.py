@@ -1,6 +1,7 @@
-"""Render, from the chosen palette to the two objects in the output bucket."""
+"""Render, from the chosen palette to the three objects in the output bucket."""
 
 import io
+from datetime import UTC, datetime, timedelta
 
 import cv2
 import msgspec
@@ -30,6 +31,7 @@ from recolour import NearestLabels, recolour
 from tests.conftest import EXECUTION
 from webp import LONGEST_SIDE, encode_webp
 
+START = datetime(2026, 1, 1, tzinfo=UTC)
 PALETTE = ["#000000", "#ff0000", "#ffffff"]
 
 images = arrays(np.uint8, st.tuples(st.integers(1, 30), st.integers(1, 30), st.just(3)))
@@ -52,6 +54,7 @@ def request_for(upload, width, height):
             Score(k=4, silhouette=None, inertia=None, error=None, failure="Oops"),
         ],
         execution=EXECUTION,
+        entered={"Sample": START, "ScoreEachK": START + timedelta(seconds=2)},
     )
 
 
@@ -73,6 +76,12 @@ def test_image_and_result_are_written(s3, upload, make_png, context):
     expected = np.full((4, 5, 3), 255)
     expected[0] = [0, 0, 255]
     np.testing.assert_array_equal(bgr, expected)
+
+    page = s3.get_object(Bucket="output", Key="a dir/ä+b.c.html")
+    assert page["ContentType"] == "text/html; charset=utf-8"
+    html = page["Body"].read().decode()
+    assert "<h1>ä+b.c.PNG in 3 colours</h1>" in html
+    assert "Sample 2.0 s, ScoreEachK" in html
 
     document = s3.get_object(Bucket="output", Key="a dir/ä+b.c.json")
     assert document["ContentType"] == "application/json"

@@ -5,6 +5,7 @@ import json
 import re
 import time
 import zipfile
+from datetime import datetime
 from pathlib import Path
 
 import jsonata
@@ -97,6 +98,9 @@ def test_best_silhouette_is_rendered(machine):
     assert all("palette" not in score for score in request["scores"])
     assert request["source"]["version_id"] == EVENT["detail"]["object"]["version-id"]
     assert request["execution"] == ended["executionArn"]
+    assert list(request["entered"]) == ["Sample", "ScoreEachK", "Render"]
+    times = [datetime.fromisoformat(time) for time in request["entered"].values()]
+    assert times == sorted(times)
 
 
 def test_upload_asks_for_the_guarded_criterion(machine):

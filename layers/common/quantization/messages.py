@@ -5,6 +5,7 @@ largest, `RenderRequest`, stays below 16 KiB for 25 K: bulk data travels by clai
 the work bucket, never in the state.
 """
 
+from datetime import datetime
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -109,12 +110,15 @@ class RenderRequest(Struct, frozen=True, forbid_unknown_fields=True):
     palette: list[HexColour]
     scores: list[Score]
     execution: str
+    entered: dict[str, datetime]
+    """When each state was entered, in their order; the report alone says so."""
 
 
 class Rendered(Struct, frozen=True):
-    """Out of Render: where the recoloured image and its result JSON lie."""
+    """Out of Render: where the recoloured image, its report and its result JSON lie."""
 
     image: ObjectKey
+    report: ObjectKey
     result: ObjectKey
 
 

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from numpy.typing import NDArray
 
 from quantization.errors import ObjectGone
-from quantization.messages import ObjectKey, Result, Upload
+from quantization.messages import ObjectKey, Rendered, Result, Upload
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -64,22 +64,29 @@ def check_out(s3: "S3Client", claim: ObjectKey) -> dict[str, NDArray[Any]]:
 
 
 def write_result(
-    s3: "S3Client", bucket: str, image_file: bytes, result: Result
-) -> tuple[ObjectKey, ObjectKey]:
-    """Write the recoloured image and then its result JSON: where the JSON is, both are.
+    s3: "S3Client", bucket: str, result: Result, image_file: bytes, report: str
+) -> Rendered:
+    """Write the recoloured image, its report, and last the result JSON: where it is, all are.
 
     Returns
     -------
-    image, document : ObjectKey
-        ``<key without extension>.<image format>`` and ``<same>.json`` in `bucket`.
+    rendered : Rendered
+        ``<key without extension>.<image format>``, ``<same>.html`` and ``<same>.json`` in `bucket`.
     """
     stem = without_extension(result.source.key)
     extension = result.image_file.format
-    image, document = ObjectKey(bucket, f"{stem}.{extension}"), ObjectKey(bucket, f"{stem}.json")
-    text = msgspec.json.format(msgspec.json.encode(result), indent=2)
-    s3.put_object(Bucket=bucket, Key=image.key, Body=image_file, ContentType=f"image/{extension}")
-    s3.put_object(Bucket=bucket, Key=document.key, Body=text, ContentType="application/json")
-    return image, document
+    document = msgspec.json.format(msgspec.json.encode(result), indent=2)
+
+    def put(extension: str, body: bytes, content_type: str) -> ObjectKey:
+        to = ObjectKey(bucket, f"{stem}.{extension}")
+        s3.put_object(Bucket=to.bucket, Key=to.key, Body=body, ContentType=content_type)
+        return to
+
+    return Rendered(
+        image=put(extension, image_file, f"image/{extension}"),
+        report=put("html", report.encode(), "text/html; charset=utf-8"),
+        result=put("json", document, "application/json"),
+    )
 
 
 def without_extension(key: str) -> str:

@@ -1,0 +1,235 @@
+"""The report as text, and the two previews in it; `tests/browser` looks at it."""
+
+import io
+import re
+from html import escape
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image as Pillow
+
+import previews
+from previews import LONGEST_SIDE, OriginalPreview, Preview, preview_of_result
+from quantization.images import open_image
+from quantization.messages import ImageFile, Picks, Result, Score, Source, SourceFile, Swatch
+from recolour import Recoloured, recolour
+from report import _ticks, console_url, report
+
+PREVIEW = Preview(b"picture", "image/png", 40, 30)
+
+
+def result_with(**changes: object) -> Result:
+    result = Result(
+        source=Source("input", "a dir/photo.jpg", "v1", "etag", 400, 300),
+        source_file=SourceFile(format="jpeg", bytes=196653, frames=1),
+        image_file=ImageFile(format="png", bytes=98000, ratio=0.5, space="rgb"),
+        criterion="guarded",
+        error_budget=2.0,
+        picks=Picks(silhouette=8, guarded=10),
+        silhouette_on_edge=False,
+        k=10,
+        palette=[Swatch("#336699", 0.7503), Swatch("#cc0000", 0.2495), Swatch("#ffffff", 0.0002)],
+        scores=[
+            Score(k=8, silhouette=0.5, inertia=1234.5, error=3.25),
+            Score(k=9, silhouette=None, inertia=None, error=None, failure="MemoryError"),
+            Score(k=10, silhouette=0.25, inertia=900.0, error=1.75),
+        ],
+        sample_size=100,
+        execution="arn:aws:states:eu-west-1:123456789012:execution:quantize:first",
+        versions={"quantization": "0.1.0"},
+    )
+    return msgspec.structs.replace(result, **changes)
+
+
+def text_of(html: str) -> str:
+    body = re.sub(r"(?s)<(style|script).*?</\1>", "", html)
+    return " ".join(re.sub(r"<[^>]*>", " ", body).split())
+
+
+def test_report_says_what_the_result_says():
+    text = text_of(report(result_with(), PREVIEW, PREVIEW, {"Sample": 0.26, "Render": 1.0}))
+
+    assert "photo.jpg in 10 colours" in text
+    assert "Chosen by the criterion “guarded”, from 8 to 10." in text
+    assert "400 &times; 300 pixels, shown at 40 &times; 30;" in text
+    assert "JPEG of 197 kB became PNG of 98 kB" in text
+    assert "#336699 75.0% #cc0000 24.9% #ffffff &lt; 0.1%" in text
+    assert "8 0.5000 3.250 1,234 picked by silhouette" in text
+    assert "9 &ndash; &ndash; &ndash; failed: MemoryError" in text
+    assert "s3://input/a dir/photo.jpg version v1 time Sample 0.3 s, Render 1.0 s" in text
+    assert "edge" not in text
+
+
+def test_pick_on_the_edge_is_said():
+    html = report(result_with(silhouette_on_edge=True), PREVIEW, PREVIEW, {})
+
+    assert "best at the edge of what is allowed" in html
+
+
+def test_nothing_comes_from_elsewhere():
+    html = report(result_with(), PREVIEW, PREVIEW, {})
+
+    assert not re.findall(r"(?:src|href)=\"(?!data:image/|https://eu-west-1\.console)", html)
+    assert "@import" not in html
+    assert "default-src 'none'" in html
+
+
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"><img src=x>', "a&b;c$k${name}"])
+def test_names_are_text(name):
+    source = Source("input", name, "<i>v</i>", "etag", 400, 300)
+    html = report(result_with(source=source), PREVIEW, PREVIEW, {"<b>": 1.0})
+
+    for raw in ("<script>alert", "<img src=x", "<i>v</i>", "<b>"):
+        assert raw not in html
+    assert f"<h1>{escape(name.rpartition('/')[2])} in 10 colours</h1>" in html
+
+
+def test_curve_has_a_gap_where_a_value_is_missing():
+    html = report(result_with(), PREVIEW, PREVIEW, {})
+
+    lines = re.findall(r'<polyline class="curve" points="([^"]*)"', html)
+    assert [len(line.split()) for line in lines] == [1, 1, 1, 1]
+    assert html.count("<circle") == 4
+
+
+def test_criteria_that_agree_share_a_mark():
+    html = report(result_with(picks=Picks(silhouette=10, guarded=10)), PREVIEW, PREVIEW, {})
+
+    assert re.findall(r">([^<>]*: \d+)</text>", html) == ["silhouette, guarded: 10"] * 2
+
+
+def test_single_k_without_silhouette_has_a_report():
+    scores = [Score(k=1, silhouette=None, inertia=0.0, error=0.0)]
+    html = report(
+        result_with(k=1, scores=scores, picks=Picks(silhouette=1, guarded=1)), PREVIEW, PREVIEW, {}
+    )
+
+    assert html.count("<circle") == 1
+    assert "nan" not in html
+
+
+@pytest.mark.parametrize(
+    ("arn", "start"),
+    [
+        ("arn:aws:states:eu-west-1:1:e:m:n", "https://eu-west-1.console.aws.amazon.com/states/"),
+        ("arn:aws-cn:states:cn-north-1:1:e:m:n", "https://cn-north-1.console.amazonaws.cn/"),
+    ],
+)
+def test_console_is_that_of_the_partition(arn, start):
+    url = console_url(arn)
+
+    assert url.startswith(start)
+    assert url.endswith(f"#/v2/executions/details/{arn}")
+
+
+def test_local_engine_has_no_console():
+    assert console_url("arn:aws:states:us-east-1:000000000000:execution:m:n") is None
+
+
+@given(st.lists(st.floats(-1e6, 1e6).map(lambda value: round(value, 3)), min_size=1))
+def test_ticks_enclose_all_values(values):
+    ticks = _ticks(values)
+
+    assert ticks[0] <= min(values)
+    assert ticks[-1] >= max(values)
+    assert 2 <= len(ticks) <= 7
+    np.testing.assert_allclose(np.diff(ticks), ticks[1] - ticks[0])
+
+
+# The previews.
+
+
+@pytest.fixture
+def image_of(tmp_path):
+    """Open an image that has these pixels."""
+
+    def write(pixels):
+        path = tmp_path / "image.png"
+        Pillow.fromarray(pixels).save(path)
+        return open_image(path, max_pixels=10**9)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((30, 40), (30, 40)),
+        ((1024, 7), (1024, 7)),
+        ((1025, 600), (512, 300)),
+        ((50, 4100), (10, 820)),
+        ((2, 30000), (1, 1000)),
+    ],
+)
+@pytest.mark.parametrize("channels", [3, 4])
+def test_previews_fit_and_agree(image_of, shape, expected, channels):
+    image = image_of(np.full((*shape, channels), 200, dtype=np.uint8))
+    original = OriginalPreview(image)
+    recoloured = recolour(image, np.zeros((1, 3), dtype=np.uint8), watch=original.add)
+
+    for preview in (original.encode(), preview_of_result(recoloured)):
+        assert (preview.height, preview.width) == expected
+        assert max(expected) <= LONGEST_SIDE
+        with Pillow.open(io.BytesIO(preview.data)) as decoded:
+            assert decoded.size == expected[::-1]
+
+
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=30))
+def test_original_is_the_mean_of_cells_however_it_is_cut(tmp_path_factory, heights):
+    rows = sum(heights)
+    rng = np.random.default_rng(rows)
+    pixels = rng.integers(0, 256, (rows, 24, 3), dtype=np.uint8)
+    path = tmp_path_factory.mktemp("cut") / "image.png"
+    Pillow.fromarray(pixels).save(path)
+    image = open_image(path, max_pixels=10**6)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(previews, "LONGEST_SIDE", 8)
+        patch.setattr(previews, "WEBP_QUALITY", 100)
+        preview = OriginalPreview(image)
+        for stop, height in zip(np.cumsum(heights), heights, strict=True):
+            preview.add(pixels[stop - height : stop])
+        encoded = preview.encode()
+
+    cell = -(-max(rows, 24) // 8)
+    down, across = min(cell, rows), min(cell, 24)
+    whole = pixels[: rows // down * down, : 24 // across * across].astype(float)
+    means = whole.reshape(rows // down, down, -1, across, 3).mean(axis=(1, 3))
+    with Pillow.open(io.BytesIO(encoded.data)) as decoded:
+        # WebP halves the resolution of colour, not that of brightness.
+        brightness = np.array([0.299, 0.587, 0.114])
+        seen = np.asarray(decoded.convert("RGB")) @ brightness
+    assert np.abs(seen - means @ brightness).mean() < 6
+
+
+def test_turned_image_has_upright_previews(tmp_path):
+    pixels = np.zeros((20, 40, 3), dtype=np.uint8)
+    pixels[:, 20:] = 255
+    exif = Pillow.Exif()
+    exif[0x112] = 6  # stored on its left side
+    Pillow.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
+    image = open_image(tmp_path / "turned.png", max_pixels=10**6)
+    original = OriginalPreview(image)
+    recoloured = recolour(image, np.array([[0] * 3, [255] * 3], np.uint8), watch=original.add)
+
+    for preview in (original.encode(), preview_of_result(recoloured)):
+        with Pillow.open(io.BytesIO(preview.data)) as decoded:
+            upright = np.asarray(decoded.convert("RGB"))
+        assert upright.shape == (40, 20, 3)
+        assert upright[:15].max() < 30
+        assert upright[25:].min() > 225
+
+
+def test_result_keeps_to_the_palette():
+    rng = np.random.default_rng(0)
+    entries = rng.integers(0, 256, (32, 3), dtype=np.uint8)
+    indices = rng.integers(0, 32, (1500, 2500), dtype=np.uint8)
+
+    preview = preview_of_result(Recoloured(indices, entries, entries, np.full(32, 1 / 32)))
+
+    with Pillow.open(io.BytesIO(preview.data)) as decoded:
+        seen = np.asarray(decoded.convert("RGB"))
+    np.testing.assert_array_equal(seen, entries[indices[1::3, 1::3][:500, :833]])
