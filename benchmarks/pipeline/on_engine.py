@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from local import engine
 from local.deploy import deploy
-from local.follow import Executions, progress_of, upload
+from local.follow import Execution, Executions, upload
 from local.stack import LOCAL_NAME, Stack, find_stack
 
 
@@ -39,25 +39,26 @@ def one(stack: Stack, source: Path, key: str) -> Taken:
     executions = Executions(stack)
     executions.look()
     start = time.time()
-    started = upload(stack, source, key, {})
-    while (execution := executions.started_by(started)) is None:
+    version_id = upload(stack, source, key, {})
+    while (arn := executions.started_by(version_id)) is None:
         time.sleep(0.02)
         executions.look()
-    while progress_of(stack, execution).running:
+    execution = Execution(stack, arn)
+    while (ended := execution.look().ended) is None:
         time.sleep(0.02)
-    described = stack.states.describe_execution(executionArn=execution)
-    if described["status"] != "SUCCEEDED":
-        raise RuntimeError(f"the execution {described['status']}: {described.get('cause')}")
+    if ended.output is None:
+        raise RuntimeError(f"{ended.error}: {ended.cause}")
+    described = stack.states.describe_execution(executionArn=arn)
     end = described["stopDate"].timestamp()
-    busy = with_a_function(stack, execution)
+    busy = with_a_function(stack, arn)
     execution_time = end - described["startDate"].timestamp()
     return Taken(end - start, busy, execution_time - busy)
 
 
-def with_a_function(stack: Stack, execution: str) -> float:
+def with_a_function(stack: Stack, arn: str) -> float:
     """Add up the time in which at least one function ran, from the execution's history."""
     edges = []
-    pages = stack.states.get_paginator("get_execution_history").paginate(executionArn=execution)
+    pages = stack.states.get_paginator("get_execution_history").paginate(executionArn=arn)
     for page in pages:
         for event in page["events"]:
             if event["type"] in ("TaskStarted", "LambdaFunctionStarted"):
