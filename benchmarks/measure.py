@@ -28,6 +28,8 @@ ENVIRONMENT = {
     "OPENCV_FOR_THREADS_NUM": "1",
     "VIPS_CONCURRENCY": "1",
 }
+# Imports are of bytecode, as in the layers and wherever a program is installed.
+ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 class Run(NamedTuple):
