@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from quantization.errors import KeyTooLong
-from quantization.messages import Failure, ImageVersion, Result, Source, Upload
+from quantization.messages import Failure, ImageFile, Picks, Result, Source, SourceFile, Upload
 from quantization.results import (
     LONGEST_KEY,
     check_key,
@@ -52,6 +52,9 @@ def result_of(upload: Upload, execution: str, version_id: str) -> Result:
             format=format_of(upload.sequencer), version_id=version_id, bytes=1, ratio=1, space="rgb"
         ),
         criterion="silhouette",
+        error_budget=2,
+        picks=Picks(silhouette=1, guarded=1),
+        silhouette_on_edge=False,
         k=1,
         palette=[],
         scores=[],
@@ -208,7 +211,7 @@ TestInterleavings = Interleavings.TestCase
         max_size=8,
     )
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_bucket_in_memory_answers_as_s3_does(calls):
     import boto3
     from moto import mock_aws
