@@ -101,7 +101,7 @@ def test_same_bytes_same_result(quantize, china, tmp_path, photo):
     # Only what names the upload and its execution differs.
     for document in (first, second):
         del document["source"]["version_id"], document["source"]["sequencer"]
-        del document["image"]["version_id"], document["execution"]
+        del document["image_file"]["version_id"], document["execution"]
     assert first == second
 
 

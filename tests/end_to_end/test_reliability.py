@@ -125,7 +125,7 @@ def test_refused_upload_is_told_why_beside_the_missing_result(service, name):
 def test_success_clears_the_failure_of_an_older_upload(service, name, image):
     service.ended(service.upload(f"{name}.png", b"no image"))
     assert service.ended(service.upload(f"{name}.png", image()))["status"] == "SUCCEEDED"
-    assert service.outputs(name) == {f"{name}.png", f"{name}.json"}
+    assert service.outputs(name) == {f"{name}.{ending}" for ending in ("png", "html", "json")}
 
 
 def test_failure_of_a_newer_upload_leaves_the_last_result(service, name, image):
@@ -163,7 +163,7 @@ def test_two_uploads_and_duplicates_at_once_end_with_the_newest(service, name, i
     result = service.read(f"{name}.json")
     assert result["source"]["version_id"] == versions[-1]
     top = service.stack.s3.head_object(Bucket=service.stack.output_bucket, Key=f"{name}.png")
-    assert top["VersionId"] == result["image"]["version_id"]
+    assert top["VersionId"] == result["image_file"]["version_id"]
 
 
 def test_upload_deleted_before_it_is_read_is_gone(service, name):
@@ -227,7 +227,7 @@ def test_crash_is_told_too_and_outdated_by_the_next_try(service, name, image, br
 
     mend()
     assert service.again(version)["status"] == "SUCCEEDED"
-    assert service.outputs(name) == {f"{name}.png", f"{name}.json"}
+    assert service.outputs(name) == {f"{name}.{ending}" for ending in ("png", "html", "json")}
 
 
 def test_aborted_execution_is_told_of(service, name, image):
