@@ -228,10 +228,13 @@ def fetch_result(
     if ended.output is None:
         raise FailedError(f"{ended.error}: {ended.cause}")
     rendered = msgspec.json.decode(ended.output, type=Rendered)
+    if rendered.superseded:
+        raise OverwrittenError("a newer upload of the same name was quantized before this one")
     files = {}
     for what, source in msgspec.structs.asdict(rendered).items():
-        files[what] = out / f"{name}{PurePosixPath(source.key).suffix}"
-        _download(stack, source, files[what])
+        if isinstance(source, ObjectKey):
+            files[what] = out / f"{name}{PurePosixPath(source.key).suffix}"
+            _download(stack, source, files[what])
     result = msgspec.json.decode(files["result"].read_bytes(), type=Result)
     if result.source.version_id != version_id:
         raise OverwrittenError("another upload of the same name took the result's place; try again")

@@ -1,4 +1,4 @@
-"""Write the JSON Schema of the result, as the functions' own type has it."""
+"""Write the JSON Schemas of what lies in the output bucket, as the functions' own types have it."""
 
 import json
 import sys
@@ -6,21 +6,26 @@ import sys
 import msgspec
 
 from local.engine import ROOT
-from quantization.messages import Result
+from quantization.messages import Failure, Result
 
-PATH = ROOT / "schemas/result.schema.json"
+SCHEMAS = {
+    Result: ROOT / "schemas/result.schema.json",
+    Failure: ROOT / "schemas/failure.schema.json",
+}
 
 
-def result_schema() -> str:
+def schema_of(contract: type) -> str:
     """Return the schema's text."""
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Result"}
-    return json.dumps(schema | msgspec.json.schema(Result), indent=2) + "\n"
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    schema = {"$schema": dialect, "title": contract.__name__}
+    return json.dumps(schema | msgspec.json.schema(contract), indent=2) + "\n"
 
 
 def main() -> int:
     """Run the command line."""
-    PATH.parent.mkdir(exist_ok=True)
-    PATH.write_text(result_schema())
+    for contract, path in SCHEMAS.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(schema_of(contract))
     return 0
 
 

@@ -1,5 +1,6 @@
 """What every test stands on: the functions' environment, AWS in memory, and images."""
 
+import itertools
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ os.environ.update(
     WORK_BUCKET="work",
     OUTPUT_BUCKET="output",
     MAX_MEGAPIXELS="1",
+    MAX_MEGABYTES="1",
     SAMPLE_SIZE="2048",
     K_MIN="8",
     K_MAX="32",
@@ -58,17 +60,22 @@ def s3():
         client = boto3.client("s3")
         for bucket in ("input", "work", "output"):
             client.create_bucket(Bucket=bucket)
-        client.put_bucket_versioning(Bucket="input", VersioningConfiguration={"Status": "Enabled"})
+        for bucket in ("input", "output"):
+            client.put_bucket_versioning(
+                Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
+            )
         yield client
 
 
 @pytest.fixture
 def upload(s3):
     """Upload bytes to the input bucket; return what S3's event says of them."""
+    sequencers = itertools.count(1)
 
     def put(key: str, body: bytes, **metadata: str) -> Upload:
         answer = s3.put_object(Bucket="input", Key=key, Body=body, Metadata=metadata)
-        return Upload("input", key, answer["VersionId"], answer["ETag"].strip('"'))
+        etag = answer["ETag"].strip('"')
+        return Upload("input", key, answer["VersionId"], etag, f"{next(sequencers):016X}")
 
     return put
 

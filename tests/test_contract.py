@@ -6,7 +6,7 @@ import jsonschema
 import msgspec
 import pytest
 
-from local.schema import PATH, result_schema
+from local.schema import SCHEMAS, schema_of
 from quantization.messages import Result
 
 RESULT = {
@@ -15,11 +15,12 @@ RESULT = {
         "key": "a.jpg",
         "version_id": "v1",
         "etag": "e",
+        "sequencer": "0A",
         "width": 4,
         "height": 3,
     },
     "source_file": {"format": "jpeg", "bytes": 100, "frames": 1},
-    "image_file": {"format": "png", "bytes": 80, "ratio": 0.8, "space": "rgb"},
+    "image_file": {"format": "png", "version_id": "v2", "bytes": 80, "ratio": 0.8, "space": "rgb"},
     "criterion": "silhouette",
     "error_budget": 2.0,
     "picks": {"silhouette": 1, "guarded": 1},
@@ -38,11 +39,12 @@ RESULT = {
 
 @pytest.fixture
 def schema():
-    return json.loads(PATH.read_text())
+    return json.loads(SCHEMAS[Result].read_text())
 
 
-def test_published_schema_is_that_of_the_type():
-    assert PATH.read_text() == result_schema()
+@pytest.mark.parametrize("contract", SCHEMAS)
+def test_published_schema_is_that_of_the_type(contract):
+    assert SCHEMAS[contract].read_text() == schema_of(contract)
 
 
 def test_schema_and_type_accept_a_result(schema):

@@ -27,13 +27,15 @@ from quantization.messages import (
     Swatch,
 )
 from quantization.options import chosen_rendering
-from quantization.storage import as_file, open_upload, write_result
+from quantization.results import publish
+from quantization.storage import as_file, open_upload
 from recolour import recolour
 from report import report
 from webp import encode_webp
 
 OUTPUT_BUCKET = os.environ["OUTPUT_BUCKET"]
 MAX_PIXELS = int(os.environ["MAX_MEGAPIXELS"]) * 10**6
+MAX_BYTES = int(os.environ["MAX_MEGABYTES"]) * 10**6
 VERSIONS = {
     "quantization": quantization.__version__,
     "numpy": np.__version__,
@@ -50,7 +52,7 @@ s3 = boto3.client("s3")
 def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     """Turn a `RenderRequest` into a `Rendered`."""
     request = msgspec.convert(event, RenderRequest)
-    upload = open_upload(s3, request.source)
+    upload = open_upload(s3, request.source, max_bytes=MAX_BYTES)
     rendering = chosen_rendering(upload["Metadata"])
     with as_file(upload["Body"]) as path:
         image = open_image(path, max_pixels=MAX_PIXELS)
@@ -65,35 +67,41 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
             recoloured.indices, recoloured.entries, dots_per_metre=image.dots_per_metre
         )
     swatches = zip(to_hex(recoloured.palette), recoloured.shares.tolist(), strict=True)
-    result = Result(
-        source=request.source,
-        source_file=SourceFile(
-            format=image.format, bytes=upload["ContentLength"], frames=image.frames
-        ),
-        image_file=ImageFile(
-            format=rendering.format,
-            bytes=len(encoded),
-            ratio=len(encoded) / upload["ContentLength"],
-            space=rendering.space,
-        ),
-        criterion=request.criterion,
-        error_budget=request.error_budget,
-        picks=request.picks,
-        silhouette_on_edge=request.silhouette_on_edge,
-        k=request.k,
-        palette=[Swatch(colour, share) for colour, share in swatches],
-        scores=request.scores,
-        sample_size=request.sample_size,
-        execution=request.execution,
-        versions=VERSIONS,
-    )
-    html = report(result, original.encode(), preview_of_result(recoloured), _seconds(request))
-    rendered = write_result(s3, OUTPUT_BUCKET, result, encoded, html)
+    palette = [Swatch(colour, share) for colour, share in swatches]
+
+    def describe(version_id: str) -> tuple[Result, str]:
+        result = Result(
+            source=request.source,
+            source_file=SourceFile(
+                format=image.format, bytes=upload["ContentLength"], frames=image.frames
+            ),
+            image_file=ImageFile(
+                format=rendering.format,
+                version_id=version_id,
+                bytes=len(encoded),
+                ratio=len(encoded) / upload["ContentLength"],
+                space=rendering.space,
+            ),
+            criterion=request.criterion,
+            error_budget=request.error_budget,
+            picks=request.picks,
+            silhouette_on_edge=request.silhouette_on_edge,
+            k=request.k,
+            palette=palette,
+            scores=request.scores,
+            sample_size=request.sample_size,
+            execution=request.execution,
+            versions=VERSIONS,
+        )
+        html = report(result, original.encode(), preview_of_result(recoloured), _seconds(request))
+        return result, html
+
+    rendered = publish(s3, OUTPUT_BUCKET, request.source, rendering.format, encoded, describe)
 
     metrics.add_metric("ImagesQuantized", MetricUnit.Count, 1)
     metrics.add_metric("ChosenK", MetricUnit.Count, request.k)
     metrics.flush_metrics()
-    logger.info("rendered", k=request.k, image=rendered.image.key)
+    logger.info("rendered", k=request.k, image=rendered.image.key, superseded=rendered.superseded)
     return msgspec.to_builtins(rendered)
 
 

@@ -12,12 +12,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from quantization.images import open_image
 from quantization.messages import ObjectKey, Sampled, SampleRequest, Source
 from quantization.options import Options, chosen_options, chosen_rendering
+from quantization.results import check_key
 from quantization.storage import as_file, check_in, open_upload
 from sampling import STRIP_PIXELS, summarise
 
 WORK_BUCKET = os.environ["WORK_BUCKET"]
 SAMPLE_SIZE = int(os.environ["SAMPLE_SIZE"])
 MAX_PIXELS = int(os.environ["MAX_MEGAPIXELS"]) * 10**6
+MAX_BYTES = int(os.environ["MAX_MEGABYTES"]) * 10**6
 K_MIN, K_MAX = int(os.environ["K_MIN"]), int(os.environ["K_MAX"])
 WHOLE_IMAGE = os.environ["WHOLE_IMAGE"] == "true"
 DEFAULTS = Options(os.environ["CRITERION"], float(os.environ["ERROR_BUDGET"]))
@@ -31,7 +33,8 @@ s3 = boto3.client("s3")
 def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     """Turn a `SampleRequest` into a `Sampled`."""
     request = msgspec.convert(event, SampleRequest)
-    upload = open_upload(s3, request.upload)
+    check_key(request.upload.key)
+    upload = open_upload(s3, request.upload, max_bytes=MAX_BYTES)
     options = chosen_options(upload["Metadata"], DEFAULTS)
     chosen_rendering(upload["Metadata"])  # Refused here or not at all.
     with as_file(upload["Body"]) as path:

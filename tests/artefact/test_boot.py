@@ -29,9 +29,10 @@ def s3(aws):
     client = aws("s3")
     for bucket in ("inputbucket", "workbucket", "outputbucket"):
         client.create_bucket(Bucket=bucket)
-    client.put_bucket_versioning(
-        Bucket="inputbucket", VersioningConfiguration={"Status": "Enabled"}
-    )
+    for bucket in ("inputbucket", "outputbucket"):
+        client.put_bucket_versioning(
+            Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
+        )
     return client
 
 
@@ -39,7 +40,7 @@ def s3(aws):
 def upload(s3):
     def put(key: str, body: bytes) -> Upload:
         answer = s3.put_object(Bucket="inputbucket", Key=key, Body=body)
-        return Upload("inputbucket", key, answer["VersionId"], answer["ETag"].strip('"'))
+        return Upload("inputbucket", key, answer["VersionId"], answer["ETag"].strip('"'), "0A")
 
     return put
 

@@ -352,5 +352,9 @@ def test_upload_asks_for_its_format_and_space(s3, upload, make_png, context):
     result = msgspec.json.decode(document, type=Result)
     assert result.source_file == SourceFile(format="png", bytes=len(body), frames=1)
     assert result.image_file == ImageFile(
-        format="webp", bytes=len(webp), ratio=len(webp) / len(body), space="oklab"
+        format="webp",
+        version_id=image["VersionId"],
+        bytes=len(webp),
+        ratio=len(webp) / len(body),
+        space="oklab",
     )

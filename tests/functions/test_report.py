@@ -23,9 +23,9 @@ PREVIEW = Preview(b"picture", "image/png", 40, 30)
 
 def result_with(**changes: object) -> Result:
     result = Result(
-        source=Source("input", "a dir/photo.jpg", "v1", "etag", 400, 300),
+        source=Source("input", "a dir/photo.jpg", "v1", "etag", "0A", 400, 300),
         source_file=SourceFile(format="jpeg", bytes=196653, frames=1),
-        image_file=ImageFile(format="png", bytes=98000, ratio=0.5, space="rgb"),
+        image_file=ImageFile(format="png", version_id="v2", bytes=98000, ratio=0.5, space="rgb"),
         criterion="guarded",
         error_budget=2.0,
         picks=Picks(silhouette=8, guarded=10),
@@ -79,7 +79,7 @@ def test_nothing_comes_from_elsewhere():
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"><img src=x>', "a&b;c$k${name}"])
 def test_names_are_text(name):
-    source = Source("input", name, "<i>v</i>", "etag", 400, 300)
+    source = Source("input", name, "<i>v</i>", "etag", "0A", 400, 300)
     html = report(result_with(source=source), PREVIEW, PREVIEW, {"<b>": 1.0})
 
     for raw in ("<script>alert", "<img src=x", "<i>v</i>", "<b>"):

@@ -1,4 +1,4 @@
-"""Stand-ins for the three functions, told what to do by the key of the upload.
+"""Stand-ins for the functions, told what to do by the key of the upload.
 
 The key is JSON: ``{"sample": ERROR}``, ``{"render": ERROR}``, ``{"score": {K: ERROR}}`` raise an
 error of that name; ``{"once": true}`` raises each only on the first call; ``{"slow": SECONDS}``
@@ -46,6 +46,13 @@ def render(event, _context):
     """Return what Render was asked for."""
     play(json.loads(event["source"]["key"]), "render", event["execution"])
     return event
+
+
+def record_failure(event, _context):
+    """Return what is recorded."""
+    ended = event["detail"]
+    upload = json.loads(ended["input"])["detail"]["object"]
+    return {"error": ended["error"], "cause": f"{upload['version-id']}: {ended['cause']}"}
 
 
 def play(script, part, execution):

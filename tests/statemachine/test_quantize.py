@@ -35,7 +35,7 @@ def machine(aws, tmp_path_factory, definition):
     with zipfile.ZipFile(code, "w") as archive:
         archive.write(Path(__file__).with_name("stubs.py"), "stubs.py")
     substitutions = {"Partition": "aws", "MapConcurrency": "25", "KMin": "8", "KMax": "32"}
-    for name in ("Sample", "ScoreK", "Render"):
+    for name in ("Sample", "ScoreK", "Render", "RecordFailure"):
         handler = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
         created = aws("lambda").create_function(
             FunctionName=f"stub-{name}",
@@ -148,6 +148,7 @@ def test_no_k_at_all_fails(machine):
         ("sample", "EmptyImage"),
         ("sample", "ObjectGone"),
         ("sample", "InvalidOptions"),
+        ("sample", "KeyTooLong"),
         ("render", "ObjectGone"),
     ],
 )
@@ -155,8 +156,10 @@ def test_refused_image_fails_by_name_and_is_not_retried(machine, state, error):
     ended = machine({state: error})
 
     assert (ended["status"], ended["error"]) == ("FAILED", error)
-    bucket, key = EVENT["detail"]["bucket"]["name"], json.dumps({state: error})
-    assert ended["cause"] == f"s3://{bucket}/{key}: {state} failed as scripted"
+    version, cause = ended["cause"].split(": ", 1)
+    assert version == EVENT["detail"]["object"]["version-id"]
+    assert json.loads(cause)["errorMessage"] == f"{state} failed as scripted"
+    assert entered(machine.history(ended))[-2:] == ["RecordFailure", "RefuseImage"]
     failures = [e for e in machine.history(ended) if e["type"] == "TaskFailed"]
     assert len(failures) == 1
 
@@ -181,11 +184,32 @@ def test_fault_of_lambda_is_retried(machine, part):
     assert [f["taskFailedEventDetails"]["error"] for f in failures] == [fault]
 
 
+# What a function that was killed, ran out of time or out of memory ends with.
+@pytest.mark.parametrize("crash", ["Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout"])
+def test_crash_of_a_function_is_tried_again(machine, crash):
+    assert machine({"render": crash, "once": True})["status"] == "SUCCEEDED"
+
+
+def test_crash_that_persists_fails_in_its_own_state(machine):
+    ended = machine({"render": "Lambda.Unknown"})
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "Lambda.Unknown")
+    events = machine.history(ended)
+    assert entered(events)[-1] == "Render"
+    assert len([e for e in events if e["type"] == "TaskFailed"]) == 3
+
+
+def test_fault_does_not_change_which_k_compete(machine):
+    ended = machine({"score": {"9": "ClientError"}})
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "ClientError")
+    assert "ChooseK" not in entered(machine.history(ended))
+
+
 def test_slow_k_is_cut_off(machine):
     ended = machine({"ks": [8], "slow": 5}, TimeoutSeconds=1)
 
-    assert (ended["status"], ended["error"]) == ("FAILED", "AllScoresFailed")
-    assert "States.Timeout" in ended["cause"]
+    assert (ended["status"], ended["error"]) == ("FAILED", "States.Timeout")
 
 
 # What the file promises.
@@ -219,6 +243,7 @@ def test_every_task_outlives_its_function_and_retries_alike(definition):
         "Sample": template["Resources"]["SampleFunction"]["Properties"]["Timeout"],
         "ScoreK": template["Resources"]["ScoreKFunction"]["Properties"]["Timeout"],
         "Render": template["Resources"]["RenderFunction"]["Properties"]["Timeout"],
+        "RecordFailure": template["Resources"]["RecordFailureFunction"]["Properties"]["Timeout"],
     }
     found = tasks(definition["States"])
 
@@ -229,7 +254,7 @@ def test_every_task_outlives_its_function_and_retries_alike(definition):
 
 
 def test_every_refusal_is_caught_by_name(definition):
-    refusals = {t.__name__ for t in errors.RefusedImage.__subclasses__()}
+    own = {definition["States"]["NoScores"]["Output"]["Error"]}
     for name in ("Sample", "Render"):
         (catch,) = definition["States"][name]["Catch"]
-        assert set(catch["ErrorEquals"]) == refusals
+        assert set(catch["ErrorEquals"]) | own == errors.REFUSALS.keys()

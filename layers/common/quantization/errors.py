@@ -4,26 +4,57 @@ The class name is what Step Functions reports as the error of the failed executi
 one of these changes the service's interface.
 """
 
+from typing import ClassVar
+
 
 class RefusedImage(Exception):  # noqa: N818 - a refusal, not a defect
     """The upload cannot be quantized, however often it is tried."""
+
+    advice: ClassVar[str]
+    """What the uploader can do about it."""
 
 
 class UnsupportedImage(RefusedImage):
     """The object's bytes are not an image that can be decoded."""
 
+    advice = "Upload an intact JPEG, PNG, WebP, GIF, TIFF, AVIF or BMP file."
+
 
 class ImageTooLarge(RefusedImage):
-    """The image has more pixels than the service decodes."""
+    """The image has more pixels, or the object more bytes, than the service decodes."""
+
+    advice = "Upload a smaller image."
 
 
 class EmptyImage(RefusedImage):
     """The image has no visible pixel, so it has no palette."""
 
+    advice = "Upload an image with at least one pixel that is not fully transparent."
+
 
 class ObjectGone(RefusedImage):
     """The uploaded version was deleted before it could be read."""
 
+    advice = "Upload the image again."
+
 
 class InvalidOptions(RefusedImage):
     """The object's metadata asks for something the service does not offer."""
+
+    advice = "Upload the image again with metadata that the service knows, or with none."
+
+
+class KeyTooLong(RefusedImage):
+    """The object's key leaves no room for the endings of the results' keys."""
+
+    advice = "Upload the image under a shorter key."
+
+
+class AllScoresFailed(RefusedImage):
+    """No K could be fitted. Raised by the state machine, not by a function."""
+
+    advice = "Upload the image again; if it fails again, report it with the execution's ARN."
+
+
+REFUSALS = {cause.__name__: cause for cause in RefusedImage.__subclasses__()}
+"""Every refusal by its name, which is the error of the execution."""

@@ -6,7 +6,7 @@ the work bucket, never in the state.
 """
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -21,6 +21,10 @@ class Upload(Struct, frozen=True, forbid_unknown_fields=True):
     key: str
     version_id: str
     etag: str
+    sequencer: Annotated[
+        str,
+        Meta(description="hexadecimal number that S3 gave the upload; a key's uploads increase it"),
+    ]
 
 
 class ObjectKey(Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,11 +119,15 @@ class RenderRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Rendered(Struct, frozen=True):
-    """Out of Render: where the recoloured image, its report and its result JSON lie."""
+    """Out of Render: where the recoloured image, its report and its result JSON lie.
+
+    `superseded` says that they are not of this upload, for a newer one was quantized before.
+    """
 
     image: ObjectKey
     report: ObjectKey
     result: ObjectKey
+    superseded: bool = False
 
 
 class Swatch(Struct, frozen=True):
@@ -141,6 +149,7 @@ class ImageFile(Struct, frozen=True, kw_only=True):
     """The recoloured image's file."""
 
     format: str
+    version_id: Annotated[str, Meta(description="of its object, which may have another one by now")]
     bytes: Annotated[int, Meta(ge=0)]
     ratio: Annotated[float, Meta(ge=0, description="of its bytes to the uploaded file's")]
     space: Annotated[str, Meta(description="in which each pixel has its nearest palette colour")]
@@ -164,3 +173,26 @@ class Result(Struct, frozen=True, kw_only=True):
     sample_size: Annotated[int, Meta(description="pixels that silhouettes were measured on")]
     execution: Annotated[str, Meta(description="ARN of the execution")]
     versions: Annotated[dict[str, str], Meta(description="of the software that made it")]
+
+
+class EndedExecution(Struct, frozen=True, rename="camel"):
+    """An execution that ended without a result, in Step Functions' words.
+
+    It is the detail of the event "Step Functions Execution Status Change".
+    """
+
+    execution_arn: str
+    status: Literal["FAILED", "TIMED_OUT", "ABORTED"]
+    input: Annotated[str, Meta(description="S3's event, as JSON")]
+    error: str | None = None
+    cause: str | None = None
+
+
+class Failure(Struct, frozen=True, kw_only=True):
+    """The public contract of failures: what ``<key>.error.json`` in the output bucket says."""
+
+    source: Upload
+    error: Annotated[str, Meta(description="the error's name, as the execution has it")]
+    message: Annotated[str, Meta(description="what was wrong")]
+    advice: Annotated[str, Meta(description="what to do about it")]
+    execution: Annotated[str, Meta(description="ARN of the execution")]

@@ -1,4 +1,4 @@
-"""S3: reading the uploaded version, the claim checks in the work bucket, and the results."""
+"""S3: reading the uploaded version, and the claim checks in the work bucket."""
 
 import io
 import shutil
@@ -8,13 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 from botocore.exceptions import ClientError
 from numpy.typing import NDArray
 
-from quantization.errors import ObjectGone
-from quantization.messages import ObjectKey, Rendered, Result, Upload
+from quantization.errors import ImageTooLarge, ObjectGone
+from quantization.messages import ObjectKey, Upload
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -22,22 +21,31 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 
-def open_upload(s3: "S3Client", upload: Upload) -> "GetObjectOutputTypeDef":
+def open_upload(s3: "S3Client", upload: Upload, *, max_bytes: int) -> "GetObjectOutputTypeDef":
     """Open exactly the version that was uploaded, whatever was done to the key since.
 
     Raises
     ------
     ObjectGone
         If that version, or its bucket, no longer exists.
+    ImageTooLarge
+        If it has more than `max_bytes` bytes, none of which is read to find out.
     """
     try:
-        return s3.get_object(Bucket=upload.bucket, Key=upload.key, VersionId=upload.version_id)
+        there = s3.get_object(Bucket=upload.bucket, Key=upload.key, VersionId=upload.version_id)
     except ClientError as error:
         if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchVersion", "NoSuchBucket"):
             raise ObjectGone(
                 f"version {upload.version_id} was deleted before it was read; upload it again"
             ) from error
         raise
+    if there["ContentLength"] > max_bytes:
+        there["Body"].close()
+        raise ImageTooLarge(
+            f"{there['ContentLength']} bytes are over the limit of {max_bytes / 1e6:g} million; "
+            "upload a smaller file"
+        )
+    return there
 
 
 @contextmanager
@@ -61,36 +69,3 @@ def check_out(s3: "S3Client", claim: ObjectKey) -> dict[str, NDArray[Any]]:
     body = s3.get_object(Bucket=claim.bucket, Key=claim.key)["Body"].read()
     with np.load(io.BytesIO(body), allow_pickle=False) as stored:
         return dict(stored)
-
-
-def write_result(
-    s3: "S3Client", bucket: str, result: Result, image_file: bytes, report: str
-) -> Rendered:
-    """Write the recoloured image, its report, and last the result JSON: where it is, all are.
-
-    Returns
-    -------
-    rendered : Rendered
-        ``<key without extension>.<image format>``, ``<same>.html`` and ``<same>.json`` in `bucket`.
-    """
-    stem = without_extension(result.source.key)
-    extension = result.image_file.format
-    document = msgspec.json.format(msgspec.json.encode(result), indent=2)
-
-    def put(extension: str, body: bytes, content_type: str) -> ObjectKey:
-        to = ObjectKey(bucket, f"{stem}.{extension}")
-        s3.put_object(Bucket=to.bucket, Key=to.key, Body=body, ContentType=content_type)
-        return to
-
-    return Rendered(
-        image=put(extension, image_file, f"image/{extension}"),
-        report=put("html", report.encode(), "text/html; charset=utf-8"),
-        result=put("json", document, "application/json"),
-    )
-
-
-def without_extension(key: str) -> str:
-    """Return the key without its last extension: ``a.b/c.d.jpg`` gives ``a.b/c.d``."""
-    folder, slash, name = key.rpartition("/")
-    stem, _, _ = name.rpartition(".")
-    return folder + slash + (stem or name)

@@ -1,0 +1,45 @@
+"""RecordFailure: say beside the missing result why an upload has none."""
+
+import os
+from typing import Any
+
+import boto3
+import msgspec
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from diagnosis import diagnose
+from quantization.errors import REFUSALS
+from quantization.messages import EndedExecution
+from quantization.results import record
+
+OUTPUT_BUCKET = os.environ["OUTPUT_BUCKET"]
+
+logger = Logger()
+metrics = Metrics()
+s3 = boto3.client("s3")
+
+
+@logger.inject_lambda_context(correlation_id_path="detail.executionArn")
+def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
+    """Record how an `EndedExecution` failed; return its error and cause for the machine's end.
+
+    The machine calls it before it refuses an upload, and EventBridge after any execution that
+    ended without a result, the refused ones again.
+    """
+    failure = diagnose(msgspec.convert(event["detail"], EndedExecution))
+    if failure is None:
+        logger.warning("no upload started this execution")
+        return None
+    if record(s3, OUTPUT_BUCKET, failure):
+        kind = "Refusals" if failure.error in REFUSALS else "Crashes"
+        metrics.add_metric(kind, MetricUnit.Count, 1)
+        metrics.add_metadata("error", failure.error)
+        metrics.flush_metrics()
+        logger.info("recorded", error=failure.error)
+    source = failure.source
+    return {
+        "error": failure.error,
+        "cause": f"s3://{source.bucket}/{source.key}: {failure.message}",
+    }

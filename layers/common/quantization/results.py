@@ -1,0 +1,241 @@
+"""The output bucket: writing results and failures so that the newest upload prevails.
+
+Events come twice and out of order, executions overtake each other and die at any point. Yet what
+lies in the bucket must be of the newest upload, and belong together. S3 has no transactions; these
+are what the protocol stands on:
+
+- The result JSON decides. It is replaced only by a conditional write and only by that of a newer
+  upload, and it names the version of the image that it is about. The bucket keeps versions.
+- Image and report are written first, the JSON or a failure next. Whoever has written, or found that
+  it is too late to, then looks at all and clears what is older than the JSON: images and reports
+  above its own or of another format, and failures. Of two that write before they look, at least one
+  sees what the other wrote.
+- What is cleared is one exact version, and being older than the JSON it will stay so for ever:
+  clearing it late, twice, or by several at once does no harm.
+
+How new an upload is, its event's sequencer tells.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from quantization.errors import KeyTooLong
+from quantization.messages import Failure, ObjectKey, Rendered, Result, Upload
+from quantization.options import FORMATS
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+REPORT = "html"
+ERROR_ENDING = ".error.json"
+LONGEST_KEY = 1024 - len(ERROR_ENDING)
+"""In bytes of UTF-8; S3's own limit is 1024."""
+
+_ABSENT = {"404", "NoSuchKey", "NoSuchVersion"}
+_LOST_RACE = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"}
+
+
+def newness(sequencer: str) -> str:
+    """Return what sorts uploads of one key by their age, the newest last.
+
+    Sequencers of different lengths are compared as if the shorter one ended in zeros:
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+    """
+    return sequencer.upper().rstrip("0")
+
+
+def without_extension(key: str) -> str:
+    """Return the key without its last extension: ``a.b/c.d.jpg`` gives ``a.b/c.d``."""
+    folder, slash, name = key.rpartition("/")
+    stem, _, _ = name.rpartition(".")
+    return folder + slash + (stem or name)
+
+
+def error_key(key: str) -> str:
+    """Return the key of the failure for an upload's key, which is cut if it is too long."""
+    return key.encode()[:LONGEST_KEY].decode(errors="ignore") + ERROR_ENDING
+
+
+def check_key(key: str) -> None:
+    """Make sure that results can lie beside each other under this key.
+
+    Raises
+    ------
+    KeyTooLong
+        If S3 would refuse one of their keys.
+    """
+    if (length := len(key.encode())) > LONGEST_KEY:
+        raise KeyTooLong(
+            f"the key has {length} bytes, but at most {LONGEST_KEY} leave room for the endings of "
+            "the results' keys; upload the image under a shorter one"
+        )
+
+
+def publish(
+    s3: "S3Client",
+    bucket: str,
+    upload: Upload,
+    image_format: str,
+    image: bytes,
+    describe: Callable[[str], tuple[Result, str]],
+) -> Rendered:
+    """Write image, report and result JSON, unless those of a newer upload are there.
+
+    Parameters
+    ----------
+    s3 : S3Client
+    bucket : str
+        The output bucket.
+    upload : Upload
+        What was quantized.
+    image_format : str
+        One of `quantization.options.FORMATS`.
+    image : bytes
+        The recoloured image's file.
+    describe : callable
+        Makes the result and the report, once it is known which version the image's object has.
+
+    Returns
+    -------
+    rendered : Rendered
+        ``<key without extension>.<image format>``, ``<same>.html`` and ``<same>.json`` in `bucket`.
+    """
+    stem = without_extension(upload.key)
+    rendered = Rendered(
+        image=ObjectKey(bucket, f"{stem}.{image_format}"),
+        report=ObjectKey(bucket, f"{stem}.{REPORT}"),
+        result=ObjectKey(bucket, f"{stem}.json"),
+    )
+    put = partial(s3.put_object, Bucket=bucket, Metadata={"sequencer": upload.sequencer})
+    own = newness(upload.sequencer)
+    standing = _document(s3, bucket, rendered.result.key)
+    if standing.newness < own:
+        written = put(Key=rendered.image.key, Body=image, ContentType=f"image/{image_format}")
+        result, report = describe(written["VersionId"])
+        put(Key=rendered.report.key, Body=report.encode(), ContentType="text/html; charset=utf-8")
+        while standing.newness < own and not _replace(
+            s3, bucket, rendered.result.key, standing, result
+        ):
+            standing = _document(s3, bucket, rendered.result.key)
+    _settle(s3, bucket, upload.key)
+    return msgspec.structs.replace(rendered, superseded=standing.newness > own)
+
+
+def record(s3: "S3Client", bucket: str, failure: Failure) -> bool:
+    """Write why an upload failed, unless it or a newer one of its key has ended otherwise.
+
+    Returns
+    -------
+    recorded : bool
+        Whether it was not known before.
+    """
+    upload = failure.source
+    own = newness(upload.sequencer)
+    key = error_key(upload.key)
+    recorded = False
+    while not recorded:
+        standing = _document(s3, bucket, key)
+        known = (standing.execution, standing.error) == (failure.execution, failure.error)
+        if standing.newness > own or known:
+            break
+        result = _document(s3, bucket, f"{without_extension(upload.key)}.json")
+        if result.key == upload.key and result.newness >= own:
+            break
+        recorded = _replace(s3, bucket, key, standing, failure)
+    _settle(s3, bucket, upload.key)
+    return recorded
+
+
+class _Document(NamedTuple):
+    """What a JSON in the output bucket says of itself; all empty if there is none."""
+
+    etag: str = ""
+    version_id: str = ""
+    key: str = ""
+    newness: str = ""
+    execution: str = ""
+    error: str = ""
+
+
+class _Origin(msgspec.Struct):
+    key: str
+    sequencer: str
+
+
+class _Signed(msgspec.Struct):
+    """What results and failures have in common."""
+
+    source: _Origin
+    execution: str
+    error: str = ""
+
+
+def _document(s3: "S3Client", bucket: str, key: str) -> _Document:
+    try:
+        there = s3.get_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _ABSENT:
+            return _Document()
+        raise
+    etag, version_id = there["ETag"], there["VersionId"]
+    try:
+        signed = msgspec.json.decode(there["Body"].read(), type=_Signed)
+    except msgspec.DecodeError:  # not ours: anything is newer
+        return _Document(etag, version_id)
+    key, age = signed.source.key, newness(signed.source.sequencer)
+    return _Document(etag, version_id, key, age, signed.execution, signed.error)
+
+
+def _replace(
+    s3: "S3Client", bucket: str, key: str, standing: _Document, content: Result | Failure
+) -> bool:
+    """Write a JSON in place of the one that was read; return False if that is no longer there."""
+    text = msgspec.json.format(msgspec.json.encode(content), indent=2)
+    put = partial(s3.put_object, Bucket=bucket, Key=key, Body=text, ContentType="application/json")
+    try:
+        if standing.etag:
+            put(IfMatch=standing.etag)
+        else:
+            put(IfNoneMatch="*")
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _LOST_RACE:
+            return False
+        raise
+    return True
+
+
+def _settle(s3: "S3Client", bucket: str, key: str) -> None:
+    """Clear what is older than the result JSON: images and reports, and the key's failures."""
+    stem = without_extension(key)
+    result = _document(s3, bucket, f"{stem}.json")
+    for ending in (*FORMATS, REPORT):
+        attached = f"{stem}.{ending}"
+        while (top := _attachment(s3, bucket, attached)) and top.newness < result.newness:
+            s3.delete_object(Bucket=bucket, Key=attached, VersionId=top.version_id)
+    while result.key == key:
+        failure = _document(s3, bucket, error_key(key))
+        if not failure.etag or failure.newness > result.newness:
+            break
+        s3.delete_object(Bucket=bucket, Key=error_key(key), VersionId=failure.version_id)
+
+
+class _Attachment(NamedTuple):
+    """The current version of an image or report."""
+
+    version_id: str
+    newness: str
+
+
+def _attachment(s3: "S3Client", bucket: str, key: str) -> _Attachment | None:
+    try:
+        there = s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _ABSENT:
+            return None
+        raise
+    return _Attachment(there["VersionId"], newness(there["Metadata"].get("sequencer", "")))
