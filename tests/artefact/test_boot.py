@@ -30,9 +30,7 @@ def s3(aws):
     for bucket in ("inputbucket", "workbucket", "outputbucket"):
         client.create_bucket(Bucket=bucket)
     for bucket in ("inputbucket", "outputbucket"):
-        client.put_bucket_versioning(
-            Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
-        )
+        client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     return client
 
 
