@@ -13,7 +13,7 @@ from quantization.summary import Colours, Summary
 MOST_FINE = 32_768
 """Rows of `Summary.fine`."""
 
-STRIP_PIXELS = 2**22
+STRIP_PIXELS = 2**24
 """Strips of about this many pixels are summarised quickest: each costs a pass over the counts."""
 
 _EMPTY = Colours.once_each(np.empty((0, 3), dtype=np.uint8))
