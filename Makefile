@@ -7,7 +7,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run stop test lint lock events schema build deploy delete
+.PHONY: help run console stop test lint lock events diagram gallery schema build deploy delete
 export SAM_CLI_TELEMETRY := 0
 ENV := default
 ARCHITECTURE := arm64
@@ -23,6 +23,9 @@ help:  ## say what can be made
 run: $(SYNCED)  ## quantize IMAGE on the local engine (or on STACK), results in OUT
 	@quantize $(if $(IMAGE),"$$IMAGE") $(if $(OUT),--out "$$OUT") \
 	  $(if $(CRITERION),--criterion "$$CRITERION") $(if $(STACK),--stack "$$STACK")
+
+console: $(SYNCED)  ## show the local engine's executions in the browser, until Ctrl-C
+	@.venv/bin/python -m local.console
 
 stop: $(SYNCED)  ## end the local engine and all its processes
 	@python -m local.engine stop
@@ -54,6 +57,12 @@ delete: $(SYNCED)  ## delete the stack on AWS, but neither the uploads nor the r
 
 events: $(SYNCED)  ## record events/ and env.json from the newest execution on the local engine
 	python -m local.record_events
+
+diagram: $(SYNCED)  ## draw docs/images/state-machine.svg from statemachine/
+	@.venv/bin/python -m local.diagram
+
+gallery: $(SYNCED)  ## quantize ten images on the local engine into docs/gallery
+	uv run --quiet --frozen --group benchmarks python -m local.gallery
 
 schema: $(SYNCED)  ## write schemas/ from the functions' types
 	python -m local.schema

@@ -96,9 +96,9 @@ def start(port: int | None = None, settings: Mapping[str, str] | None = None) ->
     with _one_at_a_time():
         if is_running(port):
             return endpoint(port)
-        _check_port_is_free(port)
-        _sync(ENGINE_ENVIRONMENT, "engine")
-        _sync(RUNTIME_ENVIRONMENT, "runtime")
+        check_port_is_free(port, PORT_VARIABLE)
+        sync(ENGINE_ENVIRONMENT, "engine")
+        sync(RUNTIME_ENVIRONMENT, "runtime")
         try:
             _launch(port, settings or {})
             _wait_until_healthy(port)
@@ -163,17 +163,24 @@ def _one_at_a_time() -> Iterator[None]:
         os.close(directory)
 
 
-def _check_port_is_free(port: int) -> None:
+def check_port_is_free(port: int, variable: str) -> None:
+    """Raise PortTakenError, naming the variable that chooses another one, if something listens."""
     with socket.socket() as probe:
         if probe.connect_ex((HOST, port)) == 0:
             raise PortTakenError(
-                f"port {port} is taken by another program; "
-                f"choose another one with {PORT_VARIABLE}={port + 1}"
+                f"port {port} is taken by another program; choose another one with"
+                f" {variable}={port + 1}"
             )
 
 
-def _sync(environment: Path, group: str) -> None:
-    """Make the environment hold exactly what the lock file says for a dependency group."""
+def sync(environment: Path, group: str) -> None:
+    """Make an environment hold exactly what the lock file says for a dependency group.
+
+    Raises
+    ------
+    SetupError
+
+    """
     uv = shutil.which("uv", path=os.pathsep.join([str(ROOT / ".tools/uv/bin"), os.environ["PATH"]]))
     if uv is None:
         raise SetupError("uv is not installed: see https://docs.astral.sh/uv/")

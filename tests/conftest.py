@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from importlib.resources import files
@@ -35,6 +36,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from moto import mock_aws  # before any handler makes its S3 client
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
 
 from local import engine
 from local.stack import engine_environment
@@ -124,3 +127,40 @@ def aws(engine_port) -> Callable[[str], Any]:
         place["AWS_ACCESS_KEY_ID"], place["AWS_SECRET_ACCESS_KEY"], None, place["AWS_REGION"]
     )
     return lambda service: session.client(service, endpoint_url=place["AWS_ENDPOINT_URL"])
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[webdriver.Chrome]:
+    """Start a headless Chromium, as Debian packages it; without one, skip."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    chromium = next(filter(None, map(shutil.which, names)), None)
+    driver = shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("no Chromium with chromedriver: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    # Chromium has no sandbox for root, nor in most containers.
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    with webdriver.Chrome(options, Service(driver)) as chrome:
+        yield chrome
+
+
+@pytest.fixture
+def emulate(browser):
+    """Make the browser's window a phone's or a desktop's, in light or dark mode."""
+
+    def set_up(width: int, scheme: str) -> None:
+        browser.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600},
+        )
+        browser.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia",
+            {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
+        )
+
+    yield set_up
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
