@@ -7,7 +7,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run console stop test lint lock events diagram gallery schema build deploy delete
+.PHONY: help run console stop test lint lock events diagram gallery schema build deploy delete audit
 export SAM_CLI_TELEMETRY := 0
 ENV := default
 ARCHITECTURE := arm64
@@ -47,6 +47,9 @@ lock: $(SYNCED)  ## bring uv.lock and the layers' requirements up to pyproject.t
 
 build: $(SYNCED)  ## build for AWS, for ARCHITECTURE (arm64 or x86_64)
 	sam build --config-env $(ENV) --parameter-overrides Architecture=$(ARCHITECTURE)
+
+audit: $(UV)  ## hold every locked dependency against the known vulnerabilities (asks osv.dev)
+	uv audit --frozen
 
 deploy: $(SYNCED)  ## build for AWS and deploy there, as samconfig.toml says for ENV
 	sam build --config-env $(ENV)

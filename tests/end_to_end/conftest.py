@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from local.deploy import deploy
@@ -33,3 +34,11 @@ def quantize(stack, engine_port):
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def image(make_png):
+    """Make an image of three colours, others for another seed."""
+    # Three colours: one K to try, which is quick.
+    rows = np.arange(12)[:, None, None] % 3 * 100
+    return lambda seed=0: make_png(np.broadcast_to(rows + np.array([0, 5, seed]), (12, 12, 3)))

@@ -5,7 +5,6 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pytest
 
 from local.stack import LOCAL_NAME
@@ -101,13 +100,6 @@ def service(stack):
 @pytest.fixture
 def name() -> str:
     return f"{uuid.uuid4()}/späth photo+1 100%"
-
-
-@pytest.fixture(scope="module")
-def image(make_png):
-    # Three colours: one K to try, which is quick.
-    rows = np.arange(12)[:, None, None] % 3 * 100
-    return lambda seed=0: make_png(np.broadcast_to(rows + np.array([0, 5, seed]), (12, 12, 3)))
 
 
 def test_refused_upload_is_told_why_beside_the_missing_result(service, name):
