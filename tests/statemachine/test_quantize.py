@@ -254,7 +254,7 @@ def test_every_task_outlives_its_function_and_retries_alike(definition):
 
 
 def test_every_refusal_is_caught_by_name(definition):
-    own = {definition["States"]["NoScores"]["Output"]["Error"]}
+    own = {definition["States"]["ReportNoScores"]["Output"]["Error"]}
     for name in ("Sample", "Render"):
         (catch,) = definition["States"][name]["Catch"]
         assert set(catch["ErrorEquals"]) | own == errors.REFUSALS.keys()
