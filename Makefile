@@ -7,7 +7,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run console stop test lint lock events diagram gallery schema build deploy delete audit
+.PHONY: help run console stop test lint lock events diagram gallery schema build deploy delete audit benchmark-reliability
 export SAM_CLI_TELEMETRY := 0
 ENV := default
 ARCHITECTURE := arm64
@@ -47,6 +47,9 @@ lock: $(SYNCED)  ## bring uv.lock and the layers' requirements up to pyproject.t
 
 build: $(SYNCED)  ## build for AWS, for ARCHITECTURE (arm64 or x86_64)
 	sam build --config-env $(ENV) --parameter-overrides Architecture=$(ARCHITECTURE)
+
+benchmark-reliability: $(SYNCED)  ## decode broken and hostile files for five minutes
+	.venv/bin/python -m benchmarks.reliability.fuzz --seconds 300
 
 audit: $(UV)  ## hold every locked dependency against the known vulnerabilities (asks osv.dev)
 	uv audit --frozen

@@ -106,6 +106,11 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     at = webp.index(b"\x9d\x01\x2a") + 3
     webp[at : at + 4] = struct.pack("<HH", 16_383, 16_383)
     yield "bomb-webp", bytes(webp)
+    # OpenCV allocated what a chunk claims to have: found by benchmarks/reliability/fuzz.py.
+    png = bytearray(saved(Image.new("RGB", (8, 8)), "PNG"))
+    at = png.index(b"IDAT") - 4
+    png[at : at + 4] = struct.pack(">I", 2**31 - 1)
+    yield "bomb-png-chunk", bytes(png)
     # A real one: 25 million pixels of one colour in few bytes.
     yield "bomb-real", png_of(5000, 5000, zlib.compress(bytes(5000 * (5000 * 3 + 1)), 9))
 

@@ -180,6 +180,8 @@ def open_image(path: Path, *, max_pixels: int) -> Image:
     with path.open("rb") as file:
         head = file.read(64)
     kind = _kind(head)
+    if kind == "png":
+        _check_png_chunks(path)
     image = _read_bmp_header(path, head) if kind == "bmp" else _read_header(path, kind)
     if image.width * image.height > max_pixels:
         raise ImageTooLarge(
@@ -206,6 +208,23 @@ def _kind(head: bytes) -> str:
     raise UnsupportedImage(
         f"a file that starts with {head[:12]!r} is none of {', '.join(_LOADERS)}, bmp"
     )
+
+
+def _check_png_chunks(path: Path) -> None:
+    """Refuse a PNG file one of whose chunks claims to be longer than the file.
+
+    OpenCV would allocate what is claimed, up to 2 GiB, before it finds that out.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(8)
+        while len(head := file.read(8)) == 8:
+            (length,) = struct.unpack_from(">I", head)
+            if file.tell() + length > size:
+                raise UnsupportedImage("the png file is damaged or cut off: a chunk is incomplete")
+            if head[4:] == b"IEND":
+                return
+            file.seek(length + 4, 1)
 
 
 def _read_bmp_header(path: Path, head: bytes) -> Image:
