@@ -14,7 +14,7 @@ from local.deploy import DeployError, deploy
 from local.run import Job, Outcome, Run
 from local.show import Display, json_line, summary
 from local.stack import LOCAL_NAME, NoSuchStackError, engine_environment, find_stack
-from quantization.options import CRITERIA, FORMATS, SPACES
+from quantization.options import CRITERIA, DITHERS, FORMATS, SPACES
 
 ALL_DONE, SOME_FAILED, BAD_USAGE, NO_STACK, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -127,6 +127,11 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--format", choices=FORMATS, help=f"of the recoloured image; default: {FORMATS[0]}"
     )
+    parser.add_argument(
+        "--dither",
+        choices=DITHERS,
+        help="how colours between those of the palette are imitated; default: not at all",
+    )
     parser.add_argument("--json", action="store_true", help="report in JSON, for scripts")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--stack", help="name of a stack in AWS; default: the local engine")
@@ -147,6 +152,7 @@ def _metadata(options: argparse.Namespace) -> dict[str, str]:
         "error-budget": options.error_budget,
         "space": options.space,
         "format": options.format,
+        "dither": options.dither,
     }
     return {name: str(value) for name, value in asked.items() if value is not None}
 

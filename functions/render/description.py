@@ -43,6 +43,7 @@ def describe(
             bytes=image_bytes,
             ratio=image_bytes / source_bytes,
             space=rendering.space,
+            dither=rendering.dither,
         ),
         criterion=request.criterion,
         error_budget=request.error_budget,

@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dithering import DIFFUSION_STRIP_PIXELS, ErrorDiffusion, Labeller, OrderedDither
 from quantization.colour import srgb_to_oklab
 from quantization.errors import EmptyImage
-from quantization.images import Image
+from quantization.images import STRIP_PIXELS, Image
 from transparency import join_alpha
 
 _CHUNKS = 2**10, 2**17
@@ -47,9 +48,10 @@ def recolour(
     palette: NDArray[np.uint8],
     *,
     space: str = "rgb",
+    dither: str = "none",
     watch: Callable[[NDArray[np.uint8]], object] = lambda strip: None,
 ) -> Recoloured:
-    """Give every pixel its nearest palette colour, and order the palette by use.
+    """Give every pixel a palette colour, the nearest unless dithered; order the palette by use.
 
     Fully transparent pixels stay so and do not count as use of a colour. Besides a strip, memory
     holds one byte a pixel, and another where there is transparency.
@@ -60,6 +62,8 @@ def recolour(
     palette : uint8 array of shape (k, 3), 1 <= k <= 256, or 255 for an image with transparency
         RGB levels. Equally used colours keep their order.
     space : "rgb" or "oklab"
+    dither : "none", "ordered" or "diffusion"
+        How colours between those of the palette are imitated; see `dithering`.
     watch : callable, optional
         Called with each strip, so that who needs the pixels too need not decode them again.
 
@@ -70,14 +74,19 @@ def recolour(
     EmptyImage
         If every pixel is fully transparent.
     """
-    nearest = NearestLabels(palette, space=space)
+    label: Labeller = NearestLabels(palette, space=space)
+    strip_pixels = STRIP_PIXELS
+    if dither == "ordered":
+        label = OrderedDither(label, palette)
+    elif dither == "diffusion":
+        label, strip_pixels = ErrorDiffusion(label, palette), DIFFUSION_STRIP_PIXELS
     labels = np.empty(image.stored_shape, dtype=np.uint8)
     alpha = np.empty(image.stored_shape, dtype=np.uint8) if image.has_alpha else None
     counts = np.zeros(len(palette), dtype=np.int64)
     row = 0
-    for strip in image.strips():
+    for strip in image.strips(strip_pixels):
         rows = slice(row, row := row + len(strip))
-        labels[rows] = nearest(strip)
+        labels[rows] = label(strip)
         watch(strip)
         visible = None
         if alpha is not None:

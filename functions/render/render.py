@@ -42,7 +42,11 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
         image = open_image(path, max_pixels=MAX_PIXELS)
         original = OriginalPreview(image)
         recoloured = recolour(
-            image, from_hex(request.palette), space=rendering.space, watch=original.add
+            image,
+            from_hex(request.palette),
+            space=rendering.space,
+            dither=rendering.dither,
+            watch=original.add,
         )
     encoded = _encode(recoloured, rendering.format, image.dots_per_metre)
 

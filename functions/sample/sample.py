@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from quantization.images import open_image
 from quantization.messages import ObjectKey, Sampled, SampleRequest, Source
-from quantization.options import Options, chosen_options, chosen_rendering
+from quantization.options import Options, check_names, chosen_options, chosen_rendering
 from quantization.results import check_key
 from quantization.storage import as_file, check_in, open_upload
 from sampling import STRIP_PIXELS, summarise
@@ -35,6 +35,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     request = msgspec.convert(event, SampleRequest)
     check_key(request.upload.key)
     upload = open_upload(s3, request.upload, max_bytes=MAX_BYTES)
+    check_names(upload["Metadata"])
     options = chosen_options(upload["Metadata"], DEFAULTS)
     chosen_rendering(upload["Metadata"])  # Refused here or not at all.
     with as_file(upload["Body"]) as path:

@@ -31,7 +31,9 @@ def page(browser, photo, tmp_path_factory):
             "input", "photos/späth & Söhne.jpg", "v1", "e", "0A", image.width, image.height
         ),
         source_file=SourceFile(format="jpeg", bytes=196653, frames=1),
-        image_file=ImageFile(format="png", version_id="v2", bytes=98000, ratio=0.5, space="rgb"),
+        image_file=ImageFile(
+            format="png", version_id="v2", bytes=98000, ratio=0.5, space="rgb", dither="none"
+        ),
         criterion="guarded",
         error_budget=2.5,
         picks=Picks(silhouette=8, guarded=14),

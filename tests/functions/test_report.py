@@ -25,7 +25,9 @@ def result_with(**changes: object) -> Result:
     result = Result(
         source=Source("input", "a dir/photo.jpg", "v1", "etag", "0A", 400, 300),
         source_file=SourceFile(format="jpeg", bytes=196653, frames=1),
-        image_file=ImageFile(format="png", version_id="v2", bytes=98000, ratio=0.5, space="rgb"),
+        image_file=ImageFile(
+            format="png", version_id="v2", bytes=98000, ratio=0.5, space="rgb", dither="none"
+        ),
         criterion="guarded",
         error_budget=2.0,
         picks=Picks(silhouette=8, guarded=10),

@@ -120,6 +120,10 @@ def test_options_of_the_upload_win(upload, photo, context):
         ({"error-budget": "much"}, r"'much' is not a number from 0.1 to 20"),
         ({"error-budget": "0"}, r"'0' is not a number from 0.1 to 20"),
         ({"error-budget": "nan"}, r"'nan' is not a number from 0.1 to 20"),
+        (
+            {"dithering": "ordered", "mtime": "1"},
+            r"dithering: no such option; choose from criterion, error-budget, .*dither$",
+        ),
     ],
 )
 def test_option_that_does_not_exist_is_refused(upload, photo, context, options, message):
@@ -316,7 +320,9 @@ def test_levels_of_a_smooth_range_are_no_clusters():
     np.testing.assert_allclose(np.histogram(fraction, 4, (0, 1))[0] / sample.size, 0.25, atol=0.05)
 
 
-@pytest.mark.parametrize(("option", "value"), [("format", "gif"), ("space", "hsv")])
+@pytest.mark.parametrize(
+    ("option", "value"), [("format", "gif"), ("space", "hsv"), ("dither", "yes")]
+)
 def test_unknown_rendering_is_refused_before_any_work(upload, photo, option, value, context):
     with pytest.raises(InvalidOptions, match=f"{option} '{value}'"):
         run(upload("a.jpg", photo.read_bytes(), **{option: value}), context)

@@ -153,6 +153,7 @@ class ImageFile(Struct, frozen=True, kw_only=True):
     bytes: Annotated[int, Meta(ge=0)]
     ratio: Annotated[float, Meta(ge=0, description="of its bytes to the uploaded file's")]
     space: Annotated[str, Meta(description="in which each pixel has its nearest palette colour")]
+    dither: Annotated[str, Meta(description="none, ordered or diffusion")]
 
 
 class Result(Struct, frozen=True, kw_only=True):

@@ -62,11 +62,16 @@ FORMATS = ("png", "webp")
 """What Render can write; both keep every pixel."""
 
 
+DITHERS = ("none", "ordered", "diffusion")
+"""How Render can imitate the colours between those of the palette."""
+
+
 class Rendering(NamedTuple):
-    """How the image is rendered: one of `SPACES` and one of `FORMATS`."""
+    """How the image is rendered: one each of `SPACES`, `FORMATS` and `DITHERS`."""
 
     space: str
     format: str
+    dither: str
 
 
 def chosen_rendering(metadata: Mapping[str, str]) -> Rendering:
@@ -79,7 +84,7 @@ def chosen_rendering(metadata: Mapping[str, str]) -> Rendering:
 
     """
     chosen = []
-    for name, offered in (("space", SPACES), ("format", FORMATS)):
+    for name, offered in (("space", SPACES), ("format", FORMATS), ("dither", DITHERS)):
         value = metadata.get(name, offered[0])
         if value not in offered:
             raise InvalidOptions(
@@ -87,3 +92,25 @@ def chosen_rendering(metadata: Mapping[str, str]) -> Rendering:
             )
         chosen.append(value)
     return Rendering(*chosen)
+
+
+NAMES = ("criterion", "error-budget", "space", "format", "dither")
+"""Of all options."""
+
+_OF_OTHERS = {"mtime", "atime", "ctime", "uid", "gid", "mode", "md5chksum", "s3cmd-attrs"}
+"""Metadata that rclone, s3fs and s3cmd add to every upload of their own accord."""
+
+
+def check_names(metadata: Mapping[str, str]) -> None:
+    """Refuse metadata that is no option: more likely than not it is a misspelt one.
+
+    Raises
+    ------
+    InvalidOptions
+
+    """
+    unknown = metadata.keys() - set(NAMES) - _OF_OTHERS
+    if unknown:
+        raise InvalidOptions(
+            f"{', '.join(sorted(unknown))}: no such option; choose from {', '.join(NAMES)}"
+        )
