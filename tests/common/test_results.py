@@ -49,7 +49,12 @@ def result_of(upload: Upload, execution: str, version_id: str) -> Result:
         source=Source(**msgspec.structs.asdict(upload), width=1, height=1),
         source_file=SourceFile(format="png", bytes=1, frames=1),
         image_file=ImageFile(
-            format=format_of(upload.sequencer), version_id=version_id, bytes=1, ratio=1, space="rgb"
+            format=format_of(upload.sequencer),
+            version_id=version_id,
+            bytes=1,
+            ratio=1,
+            space="rgb",
+            dither="none",
         ),
         criterion="silhouette",
         error_budget=2,
