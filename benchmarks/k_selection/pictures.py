@@ -1,9 +1,10 @@
 """Real images that packages ship, found where they are installed; none is kept here.
 
-scikit-learn: china and flower, CC BY 2.0, see its ``datasets/images/README.txt``. scikit-image:
-public domain, CC0 or free of known rights, each as its ``skimage/data/README.txt`` and docstrings say.
-Debian's gnome-backgrounds (``apt-get install gnome-backgrounds``): CC BY-SA 3.0, Jakub Steiner and
-others, as ``/usr/share/doc/gnome-backgrounds/copyright`` says.
+- scikit-learn: china and flower, CC BY 2.0, see its ``datasets/images/README.txt``.
+- scikit-image: public domain, CC0 or free of known rights, each as its ``skimage/data/README.txt``
+  and docstrings say.
+- Debian's gnome-backgrounds (``apt-get install gnome-backgrounds``): CC BY-SA 3.0, Jakub Steiner
+  and others, as ``/usr/share/doc/gnome-backgrounds/copyright`` says.
 """
 
 from importlib.resources import files
