@@ -55,7 +55,9 @@ class Service:
             if arn not in self.inputs:
                 self.inputs[arn] = describe(executionArn=arn)["input"]
         return [
-            describe(executionArn=arn) for arn, event in self.inputs.items() if version in event
+            describe(executionArn=arn)
+            for arn, event in list(self.inputs.items())
+            if version in event
         ]
 
     def ended(self, version: str) -> dict:
