@@ -18,7 +18,7 @@ UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo .tools/uv/bi
 export PATH := $(CURDIR)/.venv/bin:$(abspath $(dir $(UV))):$(PATH)
 
 help:  ## say what can be made
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
 
 run: $(SYNCED)  ## quantize IMAGE on the local engine (or on STACK), results in OUT
 	@quantize $(if $(IMAGE),"$$IMAGE") $(if $(OUT),--out "$$OUT") \
@@ -50,6 +50,9 @@ build: $(SYNCED)  ## build for AWS, for ARCHITECTURE (arm64 or x86_64)
 
 benchmark-reliability: $(SYNCED)  ## decode broken and hostile files for five minutes
 	.venv/bin/python -m benchmarks.reliability.fuzz --seconds 300
+
+benchmark-%: $(SYNCED)  ## print how render, peers, pipeline, k_selection, ... compare (ARGS=--help)
+	uv run --quiet --frozen --group benchmarks python -m benchmarks.$* $(ARGS)
 
 audit: $(UV)  ## hold every locked dependency against the known vulnerabilities (asks osv.dev)
 	uv audit --frozen

@@ -8,21 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parents[1]
+from benchmarks import ROOT, SOURCES
 
 # One thread each: their number would otherwise decide, and that of the other work on the machine.
 ENVIRONMENT = {
     **os.environ,
-    "PYTHONPATH": os.pathsep.join(
-        str(ROOT / folder)
-        for folder in (
-            ".",
-            "layers/common",
-            "functions/sample",
-            "functions/score_k",
-            "functions/render",
-        )
-    ),
+    "PYTHONPATH": os.pathsep.join(SOURCES),
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "OPENCV_FOR_THREADS_NUM": "1",

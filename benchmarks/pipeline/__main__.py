@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from benchmarks import photos
-from benchmarks.measure import ROOT, in_turns, median, output_of, ratio, run, table
+from benchmarks import ROOT, photos
+from benchmarks.measure import in_turns, median, output_of, ratio, run, table
 from benchmarks.peers.programs import pngquants
 from benchmarks.pipeline import cost, on_engine
 
@@ -43,6 +43,7 @@ def in_one_process(source: Path, runs: int, folder: Path) -> str:
         "seed": ["python", "-m", "benchmarks.seed", source, seeds],
         "imports alone": ["python", HERE / "import_all.py"],
         "sample": ["python", HERE / "sample_file.py", source],
+        "decode, count colours": ["python", HERE / "count_file.py", source],
         "decode": ["python", ROOT / "benchmarks" / "render" / "decode_file.py", source],
     }
     run(commands["ours"])

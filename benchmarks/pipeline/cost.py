@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import yaml
 
-from benchmarks.measure import ROOT, table
+from benchmarks import ROOT
+from benchmarks.measure import table
 
 GB_SECOND = {"arm64": 0.0000133334, "x86_64": 0.0000166667}
 INVOCATION = 0.20 / 1e6
