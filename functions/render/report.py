@@ -90,10 +90,14 @@ def console_url(execution: str) -> str | None:
 
 
 def _choice(result: Result) -> str:
-    tried = [score.k for score in result.scores]
-    choice = f"Chosen by the criterion “{result.criterion}”, from {min(tried)} to {max(tried)}."
+    k_min, k_max = result.window.k_min, result.window.k_max
+    if result.k < k_min:
+        return "The image has no more colours."
+    if k_min == k_max:
+        return "As many as asked for."
+    choice = f"Chosen by the criterion “{result.criterion}” in the window {k_min}..{k_max}."
     if result.silhouette_on_edge:
-        choice += " The silhouette is best at the edge of what is allowed: it may be better beyond."
+        choice += " The silhouette is best at the edge of the window: it may be better beyond."
     return choice
 
 

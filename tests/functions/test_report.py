@@ -14,7 +14,16 @@ from PIL import Image as Pillow
 import previews
 from previews import LONGEST_SIDE, OriginalPreview, Preview, preview_of_result
 from quantization.images import open_image
-from quantization.messages import ImageFile, Picks, Result, Score, Source, SourceFile, Swatch
+from quantization.messages import (
+    ImageFile,
+    Picks,
+    Result,
+    Score,
+    Source,
+    SourceFile,
+    Swatch,
+    Window,
+)
 from recolour import Recoloured, recolour
 from report import _ticks, console_url, report
 
@@ -28,6 +37,7 @@ def result_with(**changes: object) -> Result:
         image_file=ImageFile(
             format="png", version_id="v2", bytes=98000, ratio=0.5, space="rgb", dither="none"
         ),
+        window=Window(k_min=8, k_max=32),
         criterion="guarded",
         error_budget=2.0,
         picks=Picks(silhouette=8, guarded=10),
@@ -55,7 +65,7 @@ def test_report_says_what_the_result_says():
     text = text_of(report(result_with(), PREVIEW, PREVIEW, {"Sample": 0.26, "Render": 1.0}))
 
     assert "photo.jpg in 10 colours" in text
-    assert "Chosen by the criterion “guarded”, from 8 to 10." in text
+    assert "Chosen by the criterion “guarded” in the window 8..32." in text
     assert "400 &times; 300 pixels, shown at 40 &times; 30;" in text
     assert "JPEG of 197 kB became PNG of 98 kB" in text
     assert "#336699 75.0% #cc0000 24.9% #ffffff &lt; 0.1%" in text
@@ -68,7 +78,18 @@ def test_report_says_what_the_result_says():
 def test_pick_on_the_edge_is_said():
     html = report(result_with(silhouette_on_edge=True), PREVIEW, PREVIEW, {})
 
-    assert "best at the edge of what is allowed" in html
+    assert "best at the edge of the window" in html
+
+
+@pytest.mark.parametrize(
+    ("k_min", "said"), [(10, "As many as asked for."), (12, "The image has no more colours.")]
+)
+def test_where_there_was_no_choice_none_is_told_of(k_min, said):
+    window = Window(k_min=k_min, k_max=k_min)
+    text = text_of(report(result_with(window=window), PREVIEW, PREVIEW, {}))
+
+    assert said in text
+    assert "Chosen" not in text
 
 
 def test_nothing_comes_from_elsewhere():
