@@ -228,6 +228,27 @@ def test_original_is_the_mean_of_cells_however_it_is_cut(tmp_path_factory, heigh
     assert np.abs(seen - means @ brightness).mean() < 6
 
 
+def test_hidden_colours_leave_no_fringe(image_of):
+    pixels = np.zeros((64, 64, 4), dtype=np.uint8)
+    pixels[9:47, 9:47] = [250, 120, 30, 255]  # across cells of 4 pixels
+    image = image_of(pixels)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(previews, "LONGEST_SIDE", 16)
+        original = OriginalPreview(image)
+        original.add(pixels)
+        preview = original.encode()
+
+    with Pillow.open(io.BytesIO(preview.data)) as decoded:
+        seen = np.asarray(decoded.convert("RGBA")).astype(int)
+    alpha = seen[..., 3]
+    expected = pixels[..., 3].reshape(16, 4, 16, 4).mean(axis=(1, 3))
+    assert np.abs(alpha - expected).max() <= 1
+    assert len(np.unique(alpha)) > 3
+    drift = np.abs(seen[..., :3] - [250, 120, 30]).max(axis=2)
+    assert (drift * alpha / 255).max() < 10  # WebP is lossy
+
+
 def test_turned_image_has_upright_previews(tmp_path):
     pixels = np.zeros((20, 40, 3), dtype=np.uint8)
     pixels[:, 20:] = 255
