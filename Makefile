@@ -67,7 +67,7 @@ events: $(SYNCED)  ## record events/ and env.json from the newest execution on t
 diagram: $(SYNCED)  ## draw docs/images/state-machine.svg from statemachine/
 	@.venv/bin/python -m local.diagram
 
-gallery: $(SYNCED)  ## quantize ten images on the local engine into docs/gallery
+gallery: $(SYNCED)  ## quantize docs/gallery and README's pictures on the local engine
 	uv run --quiet --frozen --group benchmarks python -m local.gallery
 
 schema: $(SYNCED)  ## write schemas/ from the functions' types

@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
     outcomes: list[Outcome] = []
     try:
         metadata = _metadata(options)
-        jobs = find_jobs(options.images or [_sample_image()], options.out)
+        jobs = find_jobs(options.images or [sample_image()], options.out)
         environment = {} if options.stack else deploy(options.port)
         stack = find_stack(options.stack or LOCAL_NAME, environment)
         display = Display(console, len(jobs))
@@ -195,7 +195,7 @@ def _metadata(options: argparse.Namespace) -> dict[str, str]:
     return metadata
 
 
-def _sample_image() -> Path:
+def sample_image() -> Path:
     """Return the photo that scikit-learn ships, without the second it takes to import."""
     return Path(str(distribution("scikit-learn").locate_file("sklearn/datasets/images/china.jpg")))
 

@@ -2,6 +2,7 @@
 
 import io
 import re
+import xml.etree.ElementTree as ET
 from html import escape
 
 import msgspec
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 import previews
+from charts import _ticks, curves
 from previews import LONGEST_SIDE, OriginalPreview, Preview, preview_of_result
 from quantization.images import open_image
 from quantization.messages import (
@@ -25,7 +27,7 @@ from quantization.messages import (
     Window,
 )
 from recolour import Recoloured, recolour
-from report import _ticks, console_url, report
+from report import console_url, report
 
 PREVIEW = Preview(b"picture", "image/png", 40, 30)
 
@@ -67,7 +69,7 @@ def test_report_says_what_the_result_says():
     assert "photo.jpg in 10 colours" in text
     assert "Chosen by the criterion “guarded” in the window 8..32." in text
     assert "400 &times; 300 pixels, shown at 40 &times; 30;" in text
-    assert "JPEG of 197 kB became PNG of 98 kB" in text
+    assert "JPEG of 197&nbsp;kB became PNG of 98&nbsp;kB" in text
     assert "#336699 75.0% #cc0000 24.9% #ffffff &lt; 0.1%" in text
     assert "8 0.5000 3.250 1,234 picked by silhouette" in text
     assert "9 &ndash; &ndash; &ndash; failed: MemoryError" in text
@@ -130,8 +132,22 @@ def test_single_k_without_silhouette_has_a_report():
         result_with(k=1, scores=scores, picks=Picks(silhouette=1, guarded=1)), PREVIEW, PREVIEW, {}
     )
 
-    assert html.count("<circle") == 1
-    assert "nan" not in html
+    assert "<h1>photo.jpg in 1 colour</h1>" in html
+    assert "<svg" not in html
+    assert "<details open>" in html
+    text = text_of(html)
+    assert "K silhouette error inertia note 1 &ndash; 0.000 0" in text
+    assert "picked" not in text
+
+
+def test_curves_are_an_image_of_their_own():
+    picture = ET.fromstring(curves(result_with(silhouette_on_edge=True)))
+
+    ns = "{http://www.w3.org/2000/svg}"
+    texts = [text.text for text in picture.iter(f"{ns}text")]
+    assert texts.count("silhouette: 8") == texts.count("guarded: 10") == 2
+    assert len(picture.findall(f".//{ns}circle")) == 4
+    assert "silhouette picks 8, guarded picks 10" in picture.get("aria-label")
 
 
 @pytest.mark.parametrize(
