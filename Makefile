@@ -1,13 +1,13 @@
 # Everything runs in environments that uv makes from uv.lock; uv itself is installed when missing.
 #
-#   make run [IMAGE=file or folder] [OUT=folder] [CRITERION=name] [STACK=name]
+#   make run [IMAGE=file or folder] [OUT=folder] [CRITERION=name] [STACK=name] [ARGS="--k-max 16"]
 #   make test
 #
 # `make` alone lists the rest.
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run console stop test lint lock events diagram gallery schema build deploy delete audit benchmark-reliability
+.PHONY: help run console stop test lint lock events diagram gallery schema build deploy delete audit benchmark benchmark-reliability
 export SAM_CLI_TELEMETRY := 0
 ENV := default
 ARCHITECTURE := arm64
@@ -22,7 +22,7 @@ help:  ## say what can be made
 
 run: $(SYNCED)  ## quantize IMAGE on the local engine (or on STACK), results in OUT
 	@quantize $(if $(IMAGE),"$$IMAGE") $(if $(OUT),--out "$$OUT") \
-	  $(if $(CRITERION),--criterion "$$CRITERION") $(if $(STACK),--stack "$$STACK")
+	  $(if $(CRITERION),--criterion "$$CRITERION") $(if $(STACK),--stack "$$STACK") $(ARGS)
 
 console: $(SYNCED)  ## show the local engine's executions in the browser, until Ctrl-C
 	@.venv/bin/python -m local.console
@@ -47,6 +47,9 @@ lock: $(SYNCED)  ## bring uv.lock and the layers' requirements up to pyproject.t
 
 build: $(SYNCED)  ## build for AWS, for ARCHITECTURE (arm64 or x86_64)
 	sam build --config-env $(ENV) --parameter-overrides Architecture=$(ARCHITECTURE)
+
+benchmark: $(SYNCED)  ## measure NAME: a module or package of benchmarks/
+	uv run --quiet --frozen --group benchmarks python -m benchmarks.$(NAME)
 
 benchmark-reliability: $(SYNCED)  ## decode broken and hostile files for five minutes
 	.venv/bin/python -m benchmarks.reliability.fuzz --seconds 300
