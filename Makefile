@@ -1,6 +1,6 @@
 # Everything runs in environments that uv makes from uv.lock; uv itself is installed when missing.
 #
-#   make run [IMAGE=file or folder] [OUT=folder] [CRITERION=name] [STACK=name]
+#   make run [IMAGE=file or folder] [OUT=folder] [CRITERION=name] [STACK=name] [ARGS="--k-max 16"]
 #   make test
 #
 # `make` alone lists the rest.
@@ -22,7 +22,7 @@ help:  ## say what can be made
 
 run: $(SYNCED)  ## quantize IMAGE on the local engine (or on STACK), results in OUT
 	@quantize $(if $(IMAGE),"$$IMAGE") $(if $(OUT),--out "$$OUT") \
-	  $(if $(CRITERION),--criterion "$$CRITERION") $(if $(STACK),--stack "$$STACK")
+	  $(if $(CRITERION),--criterion "$$CRITERION") $(if $(STACK),--stack "$$STACK") $(ARGS)
 
 console: $(SYNCED)  ## show the local engine's executions in the browser, until Ctrl-C
 	@.venv/bin/python -m local.console
@@ -70,7 +70,7 @@ events: $(SYNCED)  ## record events/ and env.json from the newest execution on t
 diagram: $(SYNCED)  ## draw docs/images/state-machine.svg from statemachine/
 	@.venv/bin/python -m local.diagram
 
-gallery: $(SYNCED)  ## quantize ten images on the local engine into docs/gallery
+gallery: $(SYNCED)  ## quantize docs/gallery and README's pictures on the local engine
 	uv run --quiet --frozen --group benchmarks python -m local.gallery
 
 schema: $(SYNCED)  ## write schemas/ from the functions' types

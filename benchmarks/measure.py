@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import ROOT, SOURCES
+ROOT = Path(__file__).parents[1]
 
 # One thread each: their number would otherwise decide, and that of the other work on the machine.
 ENVIRONMENT = {
     **os.environ,
-    "PYTHONPATH": os.pathsep.join(SOURCES),
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "OPENCV_FOR_THREADS_NUM": "1",

@@ -21,6 +21,7 @@ _BOX = (170, 44)
 _GAP, _ASIDE, _PADDING = 34, 100, 26
 
 STYLE = """\
+.page { fill: #fdfdfc; }
 text { font: 14px system-ui, sans-serif; fill: #1d1d1f; text-anchor: middle; }
 .kind, .label { font-size: 11px; fill: #5f6066; }
 .state { fill: #eaf2fb; stroke: #0b5fad; }
@@ -30,6 +31,7 @@ text { font: 14px system-ui, sans-serif; fill: #1d1d1f; text-anchor: middle; }
 .otherwise { stroke-dasharray: 4 3; }
 #tip path { fill: #5f6066; }
 @media (prefers-color-scheme: dark) {
+  .page { fill: #17181b; }
   text { fill: #ececee; }
   .kind, .label { fill: #a7a9b1; }
   .state { fill: #14283c; stroke: #7db8f5; }
@@ -60,6 +62,7 @@ def diagram(definition: dict[str, Any]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}"'
         f' width="{width:g}" role="img" aria-label="{escape(definition["Comment"])}">\n'
         f"<style>\n{STYLE}</style>\n"
+        f'<rect class="page" x="0" y="0" width="{width:g}" height="{height:g}" rx="8"/>\n'
         '<marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8"'
         ' orient="auto"><path d="M0 0L8 4L0 8z"/></marker>\n'
         f"{parts}\n</svg>\n"

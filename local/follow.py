@@ -215,7 +215,7 @@ def fetch_result(
     -------
     result : Result
     files : dict of str to Path
-        The files by what they are, as in `Rendered`.
+        The files by what they are: "image", "report", "result", and palettes by their formats.
 
     Raises
     ------
@@ -230,11 +230,16 @@ def fetch_result(
     rendered = msgspec.json.decode(ended.output, type=Rendered)
     if rendered.superseded:
         raise OverwrittenError("a newer upload of the same name was quantized before this one")
+    written = {
+        "image": rendered.image,
+        "report": rendered.report,
+        "result": rendered.result,
+        **rendered.palettes,
+    }
     files = {}
-    for what, source in msgspec.structs.asdict(rendered).items():
-        if isinstance(source, ObjectKey):
-            files[what] = out / f"{name}{PurePosixPath(source.key).suffix}"
-            _download(stack, source, files[what])
+    for what, source in written.items():
+        files[what] = out / f"{name}{PurePosixPath(source.key).suffix}"
+        _download(stack, source, files[what])
     result = msgspec.json.decode(files["result"].read_bytes(), type=Result)
     if result.source.version_id != version_id:
         raise OverwrittenError("another upload of the same name took the result's place; try again")

@@ -1,8 +1,11 @@
-"""Make docs/gallery: ten varied images, quantized on the local engine by both criteria."""
+"""Make docs/gallery, ten varied images by both criteria on the local engine, and README's pictures.
+
+python -m local.gallery
+"""
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
@@ -11,13 +14,17 @@ from tempfile import TemporaryDirectory
 import cv2
 import numpy as np
 
+from charts import curves
 from local import engine
 from local.deploy import deploy
-from local.run import Job, Outcome, Run
+from local.quantize import sample_image
+from local.run import Job, Run
 from local.stack import LOCAL_NAME, Stack, find_stack
+from quantization.messages import Result
 from quantization.options import CRITERIA
 
 FOLDER = engine.ROOT / "docs/gallery"
+README_PICTURES = engine.ROOT / "docs/images"
 
 LONGEST_SIDE = 360
 """Pixels; the images are there to be looked at, and the project is not to grow by them."""
@@ -108,14 +115,26 @@ def main() -> int:
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     jobs = [_write_original(exhibit) for exhibit in EXHIBITS]
-    outcomes = {criterion: _quantize(stack, jobs, criterion) for criterion in CRITERIA}
+    results = {criterion: _quantize(stack, jobs, criterion, FOLDER) for criterion in CRITERIA}
     rows = [
-        _row(exhibit, job, [outcomes[criterion][job] for criterion in CRITERIA])
+        _row(exhibit, job, [results[criterion][job] for criterion in CRITERIA])
         for exhibit, job in zip(EXHIBITS, jobs, strict=True)
     ]
     page = HEADER.format(side=LONGEST_SIDE) + "".join(rows)
     (FOLDER / "README.md").write_text(page)
+    _illustrate_readme(stack)
     return 0
+
+
+def _illustrate_readme(stack: Stack) -> None:
+    """Put the sample photo, its image by each criterion and its curves into docs/images."""
+    job = Job(README_PICTURES / "photo.jpg", Path("photo.jpg"))
+    shutil.copyfile(sample_image(), job.path)
+    first, *_ = [
+        _quantize(stack, [job], criterion, README_PICTURES, files=["image"])[job]
+        for criterion in CRITERIA
+    ]
+    (README_PICTURES / "photo-curves.svg").write_text(curves(first))
 
 
 def _write_original(exhibit: Exhibit) -> Job:
@@ -129,28 +148,30 @@ def _write_original(exhibit: Exhibit) -> Job:
     return Job(path, Path(path.name))
 
 
-def _quantize(stack: Stack, jobs: list[Job], criterion: str) -> dict[Job, Outcome]:
-    """Quantize all; leave picture and report in the folder, named after the criterion."""
+def _quantize(
+    stack: Stack,
+    jobs: list[Job],
+    criterion: str,
+    folder: Path,
+    files: Sequence[str] = ("image", "report"),
+) -> dict[Job, Result]:
+    """Quantize all; leave these files of each in the folder, named after the criterion."""
     done = {}
     with TemporaryDirectory() as out:
         run = Run(stack, Path(out), {"criterion": criterion}, lambda job, progress: None)
         for outcome in run.outcomes(jobs):
-            if outcome.error:
+            if outcome.result is None:
                 raise RuntimeError(f"{outcome.job.path}: {outcome.error}")
-            for what in ("image", "report"):
-                file = outcome.files[what]
-                shutil.copy(file, FOLDER / f"{outcome.job.stem}-{criterion}{file.suffix}")
-            done[outcome.job] = outcome
+            for file in (outcome.files[what] for what in files):
+                shutil.copy(file, folder / f"{outcome.job.stem}-{criterion}{file.suffix}")
+            done[outcome.job] = outcome.result
             print(f"{outcome.job.name}, {criterion}", file=sys.stderr)
     return done
 
 
-def _row(exhibit: Exhibit, job: Job, outcomes: list[Outcome]) -> str:
+def _row(exhibit: Exhibit, job: Job, results: list[Result]) -> str:
     cells = [f"![{exhibit.name}]({job.name}) {exhibit.origin}, {_kilobytes(job.path)}"]
-    for outcome in outcomes:
-        result = outcome.result
-        if result is None:
-            raise RuntimeError(f"{job.path}: no result")
+    for result in results:
         stem = f"{exhibit.name}-{result.criterion}"
         (error,) = (score.error for score in result.scores if score.k == result.k)
         cells.append(

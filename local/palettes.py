@@ -2,12 +2,12 @@
 
 import argparse
 import sys
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import msgspec
 
 from quantization.messages import Result
-from quantization.palettes import WRITERS
+from quantization.palettes import WRITERS, palette_file
 
 ALL_DONE, SOME_FAILED = 0, 1
 
@@ -32,8 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
             continue
         for extension in options.format or WRITERS:
             written = path.with_suffix(f".{extension}")
-            name = PurePosixPath(result.source.key).name
-            written.write_bytes(WRITERS[extension](name, result.palette))
+            written.write_bytes(palette_file(result, extension))
             print(written)
     return SOME_FAILED if failed else ALL_DONE
 

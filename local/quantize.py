@@ -14,7 +14,21 @@ from local.deploy import DeployError, deploy
 from local.run import Job, Outcome, Run
 from local.show import Display, json_line, summary
 from local.stack import LOCAL_NAME, NoSuchStackError, engine_environment, find_stack
-from quantization.options import CRITERIA, DITHERS, FORMATS, SPACES
+from quantization.errors import InvalidOptions
+from quantization.messages import Window
+from quantization.options import (
+    CRITERIA,
+    DITHERS,
+    ERROR_BUDGETS,
+    FORMATS,
+    NAMES,
+    SIZES,
+    SPACES,
+    Options,
+    chosen_options,
+    chosen_rendering,
+)
+from quantization.palettes import WRITERS
 
 ALL_DONE, SOME_FAILED, BAD_USAGE, NO_STACK, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -33,7 +47,7 @@ With --json, standard output has one line of JSON for each image, when it is don
   seconds    from its start to its end
   k          number of colours
   criterion  by which it was chosen
-  files      paths of what was written: "image", "result", ...
+  files      paths of what was written: "image", "report", "result", and palettes: "gpl", ...
   error      why it failed
 Everything else goes to standard error.
 
@@ -56,11 +70,12 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     outcomes: list[Outcome] = []
     try:
-        jobs = find_jobs(options.images or [_sample_image()], options.out)
+        metadata = _metadata(options)
+        jobs = find_jobs(options.images or [sample_image()], options.out)
         environment = {} if options.stack else deploy(options.port)
         stack = find_stack(options.stack or LOCAL_NAME, environment)
         display = Display(console, len(jobs))
-        run = Run(stack, options.out, _metadata(options), display.update)
+        run = Run(stack, options.out, metadata, display.update)
         left = run.still_to_do(jobs)
         if len(left) < len(jobs):
             console.print(f"{len(jobs) - len(left)} images were done before the interruption")
@@ -72,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
                     print(json_line(outcome), flush=True)
         run.forget(jobs)
         code = SOME_FAILED if any(outcome.error for outcome in outcomes) else ALL_DONE
-    except UsageError as error:
+    except (UsageError, InvalidOptions) as error:
         console.print(f"error: {error}", style="red", markup=False)
         return BAD_USAGE
     except (DeployError, engine.EngineError, NoSuchStackError, BotoCoreError, ClientError) as error:
@@ -120,6 +135,19 @@ def parser() -> argparse.ArgumentParser:
         " stack's own",
     )
     parser.add_argument(
+        "--k-min",
+        type=int,
+        metavar="K",
+        help="smallest number of colours to try; default: the stack's own",
+    )
+    parser.add_argument(
+        "--k-max",
+        type=int,
+        metavar="K",
+        help="largest number of colours to try; the same as --k-min for exactly so many; default:"
+        " the stack's own",
+    )
+    parser.add_argument(
         "--space",
         choices=SPACES,
         help=f"where the nearest palette colour is sought; default: {SPACES[0]}",
@@ -131,6 +159,11 @@ def parser() -> argparse.ArgumentParser:
         "--dither",
         choices=DITHERS,
         help="how colours between those of the palette are imitated; default: not at all",
+    )
+    parser.add_argument(
+        "--palettes",
+        metavar="LIST",
+        help=f"formats to write the palette in, too: {','.join(WRITERS)} or some of them",
     )
     parser.add_argument("--json", action="store_true", help="report in JSON, for scripts")
     where = parser.add_mutually_exclusive_group()
@@ -146,18 +179,23 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _metadata(options: argparse.Namespace) -> dict[str, str]:
-    """Return the options that travel with the upload."""
-    asked = {
-        "criterion": options.criterion,
-        "error-budget": options.error_budget,
-        "space": options.space,
-        "format": options.format,
-        "dither": options.dither,
-    }
-    return {name: str(value) for name, value in asked.items() if value is not None}
+    """Return the options that travel with the upload.
+
+    Raises
+    ------
+    InvalidOptions
+        If no stack would take them.
+    """
+    asked = {name: getattr(options, name.replace("-", "_")) for name in NAMES}
+    metadata = {name: str(value) for name, value in asked.items() if value is not None}
+    chosen_rendering(metadata)
+    # A stack has defaults of its own, of which nothing is known here but that they may fit.
+    ends = [k for k in (options.k_min, options.k_max) if k is not None] or SIZES[:1]
+    chosen_options(metadata, Options(CRITERIA[0], ERROR_BUDGETS[0], Window(ends[0], ends[-1])))
+    return metadata
 
 
-def _sample_image() -> Path:
+def sample_image() -> Path:
     """Return the photo that scikit-learn ships, without the second it takes to import."""
     return Path(str(distribution("scikit-learn").locate_file("sklearn/datasets/images/china.jpg")))
 

@@ -28,6 +28,7 @@ RESULT = {
         "space": "rgb",
         "dither": "none",
     },
+    "window": {"k_min": 1, "k_max": 2},
     "criterion": "silhouette",
     "error_budget": 2.0,
     "picks": {"silhouette": 1, "guarded": 1},

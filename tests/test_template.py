@@ -6,6 +6,7 @@ import pytest
 from samcli.yamlhelper import yaml_parse
 
 from local.engine import ROOT
+from quantization import options
 
 TEMPLATE = yaml_parse((ROOT / "template.yml").read_text())
 RESOURCES = TEMPLATE["Resources"]
@@ -34,6 +35,15 @@ def statements(value):
 
 def listed(value) -> list:
     return value if isinstance(value, list) else [value]
+
+
+def test_parameters_offer_what_uploads_may_ask_for():
+    parameters = TEMPLATE["Parameters"]
+    bounds = {name: (p.get("MinValue"), p.get("MaxValue")) for name, p in parameters.items()}
+    assert bounds["KMin"] == bounds["KMax"] == options.SIZES
+    assert bounds["ErrorBudget"] == options.ERROR_BUDGETS
+    assert tuple(parameters["Criterion"]["AllowedValues"]) == options.CRITERIA
+    assert f"KMin + {options.MOST_SIZES}" in parameters["KMax"]["Description"]
 
 
 @pytest.mark.parametrize("bucket", of_type("AWS::S3::Bucket"))

@@ -111,9 +111,8 @@ def _record(
 
 
 def _choose_k() -> jsonata.Jsonata:
-    definition = (ROOT / "statemachine/quantize.asl.yaml").read_text()
-    definition = definition.replace("${KMin}", str(K_MIN)).replace("${KMax}", str(K_MAX))
-    expression = yaml.safe_load(definition)["States"]["ChooseK"]["Output"]
+    definition = yaml.safe_load((ROOT / "statemachine/quantize.asl.yaml").read_text())
+    expression = definition["States"]["ChooseK"]["Output"]
     return jsonata.Jsonata(expression.strip().removeprefix("{%").removesuffix("%}"))
 
 
@@ -121,6 +120,7 @@ def picks(scores: list[dict[str, Any]], budget: float = 2.0) -> dict[str, int]:
     """Reduce scores as the state machine's own expression does: each criterion's K."""
     program = _choose_k()
     program.assign("states", {"input": {"scores": scores}})
-    program.assign("sampled", {"criterion": "silhouette", "error_budget": budget})
+    window = {"k_min": K_MIN, "k_max": K_MAX}
+    program.assign("sampled", {"criterion": "silhouette", "error_budget": budget, "window": window})
     chosen: dict[str, int] = program.evaluate(None)["picks"]
     return chosen

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from benchmarks import ROOT, photos
-from benchmarks.measure import in_turns, median, output_of, ratio, run, table
+from benchmarks import photos
+from benchmarks.measure import ROOT, in_turns, median, output_of, ratio, run, table
 from benchmarks.peers.programs import pngquants
 from benchmarks.pipeline import cost, on_engine
 

@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import yaml
 
-from benchmarks import ROOT
-from benchmarks.measure import table
+from benchmarks.measure import ROOT, table
 
 GB_SECOND = {"arm64": 0.0000133334, "x86_64": 0.0000166667}
 INVOCATION = 0.20 / 1e6

@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-import benchmarks  # noqa: F401
 from quantization.images import open_image
 from sampling import STRIP_PIXELS, summarise
 

@@ -45,6 +45,7 @@ def describe(
             space=rendering.space,
             dither=rendering.dither,
         ),
+        window=request.window,
         criterion=request.criterion,
         error_budget=request.error_budget,
         picks=request.picks,

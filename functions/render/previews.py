@@ -53,13 +53,14 @@ class OriginalPreview:
         self._rest = rows[used:].copy()
         if height:
             whole = rows[:used, : width * self._columns_a_cell]
-            reduced = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
-            self._reduced.append(np.asarray(reduced, dtype=np.uint8))
+            self._reduced.append(_means(whole, height, width))
 
     def encode(self) -> Preview:
         """Encode what was seen, upright, as lossy WebP."""
         pixels = self._image.upright(np.concatenate(self._reduced))
         picture = pyvips.Image.new_from_array(pixels).copy(interpretation="srgb")
+        if picture.hasalpha():
+            picture = _underpainted(picture)
         data = picture.webpsave_buffer(Q=WEBP_QUALITY, effort=2)
         return Preview(data, "image/webp", pixels.shape[1], pixels.shape[0])
 
@@ -71,6 +72,26 @@ def preview_of_result(recoloured: Recoloured) -> Preview:
     height, width = height // rows, width // columns
     middles = indices[rows // 2 :: rows, columns // 2 :: columns][:height, :width]
     return Preview(encode_png(middles, recoloured.entries), "image/png", width, height)
+
+
+def _means(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Return the mean of each cell, where colours weigh as much as they are opaque.
+
+    Those of transparent pixels would show as fringes otherwise.
+    """
+    if pixels.shape[2] == 3 or pixels.shape[:2] == (height, width):
+        means = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+        return np.asarray(means, dtype=np.uint8)
+    weighted = pyvips.Image.new_from_array(pixels).premultiply()
+    shrunk = weighted.shrink(pixels.shape[1] // width, pixels.shape[0] // height).unpremultiply()
+    return np.asarray(shrunk.rint().cast("uchar").numpy(), dtype=np.uint8)
+
+
+def _underpainted(picture: pyvips.Image) -> pyvips.Image:
+    """Give fully transparent pixels the colours nearby, for lossy compression mixes neighbours."""
+    nearby = picture.premultiply().gaussblur(2, precision="float").unpremultiply()
+    hidden = nearby[:3].bandjoin(0).rint().cast("uchar")
+    return (picture[3] == 0).ifthenelse(hidden, picture)
 
 
 def _cell(shape: tuple[int, ...]) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Render: recolour the uploaded version; image, report and result JSON go to the output bucket."""
+"""Render: recolour the uploaded version and write all there is to it to the output bucket."""
 
 import os
 from datetime import UTC, datetime
@@ -63,9 +63,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
         seconds = seconds_in_states(request.entered, datetime.now(UTC))
         return result, report(result, original.encode(), preview_of_result(recoloured), seconds)
 
-    rendered = publish(
-        s3, OUTPUT_BUCKET, request.source, rendering.format, encoded, describe_version
-    )
+    rendered = publish(s3, OUTPUT_BUCKET, request.source, rendering, encoded, describe_version)
 
     metrics.add_metric("ImagesQuantized", MetricUnit.Count, 1)
     metrics.add_metric("ChosenK", MetricUnit.Count, request.k)

@@ -10,7 +10,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from quantization.images import open_image
-from quantization.messages import ObjectKey, Sampled, SampleRequest, Source
+from quantization.messages import ObjectKey, Sampled, SampleRequest, Source, Window
 from quantization.options import Options, check_names, chosen_options, chosen_rendering
 from quantization.results import check_key
 from quantization.storage import as_file, check_in, open_upload
@@ -20,9 +20,12 @@ WORK_BUCKET = os.environ["WORK_BUCKET"]
 SAMPLE_SIZE = int(os.environ["SAMPLE_SIZE"])
 MAX_PIXELS = int(os.environ["MAX_MEGAPIXELS"]) * 10**6
 MAX_BYTES = int(os.environ["MAX_MEGABYTES"]) * 10**6
-K_MIN, K_MAX = int(os.environ["K_MIN"]), int(os.environ["K_MAX"])
 WHOLE_IMAGE = os.environ["WHOLE_IMAGE"] == "true"
-DEFAULTS = Options(os.environ["CRITERION"], float(os.environ["ERROR_BUDGET"]))
+DEFAULTS = Options(
+    os.environ["CRITERION"],
+    float(os.environ["ERROR_BUDGET"]),
+    Window(int(os.environ["K_MIN"]), int(os.environ["K_MAX"])),
+)
 
 logger = Logger()
 metrics = Metrics()
@@ -43,8 +46,8 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
         summary, ks = summarise(
             image.strips(STRIP_PIXELS),
             pixels=image.width * image.height,
-            k_min=K_MIN,
-            k_max=K_MAX,
+            k_min=options.window.k_min,
+            k_max=options.window.k_max,
             sample_size=SAMPLE_SIZE,
             whole_image=WHOLE_IMAGE,
         )
@@ -63,6 +66,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
             summary=claim,
             sample_size=sample_size,
             ks=ks,
+            window=options.window,
             criterion=options.criterion,
             error_budget=options.error_budget,
         )

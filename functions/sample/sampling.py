@@ -69,12 +69,13 @@ def summarise(
 
     if count is None:
         everything = Colours.once_each(draw.rgb)
-        ks = worthwhile_ks(len(np.unique(draw.rgb, axis=0)), k_min, k_max)
-        return Summary(everything, everything, everything if len(ks) > 1 else _EMPTY), ks
+        distinct = len(np.unique(draw.rgb, axis=0))
+        sample = everything if distinct > k_min else _EMPTY
+        return Summary(everything, everything, sample), worthwhile_ks(distinct, k_min, k_max)
 
     fine, exact = count.colours()
     ks = worthwhile_ks(len(fine.rgb), k_min, k_max)
-    if len(ks) == 1:
+    if len(fine.rgb) <= k_min:
         sample = _EMPTY
     elif exact and len(fine.rgb) <= k_max:
         sample = fine

@@ -13,7 +13,16 @@ from selenium.webdriver.common.keys import Keys
 from previews import OriginalPreview, preview_of_result
 from quantization.colour import from_hex
 from quantization.images import open_image
-from quantization.messages import ImageFile, Picks, Result, Score, Source, SourceFile, Swatch
+from quantization.messages import (
+    ImageFile,
+    Picks,
+    Result,
+    Score,
+    Source,
+    SourceFile,
+    Swatch,
+    Window,
+)
 from recolour import recolour
 from report import report
 
@@ -34,6 +43,7 @@ def page(browser, photo, tmp_path_factory):
         image_file=ImageFile(
             format="png", version_id="v2", bytes=98000, ratio=0.5, space="rgb", dither="none"
         ),
+        window=Window(k_min=8, k_max=32),
         criterion="guarded",
         error_budget=2.5,
         picks=Picks(silhouette=8, guarded=14),

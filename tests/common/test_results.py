@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from quantization.errors import KeyTooLong
-from quantization.messages import Failure, ImageFile, Picks, Result, Source, SourceFile, Upload
+from quantization.messages import (
+    Failure,
+    ImageFile,
+    Picks,
+    Result,
+    Source,
+    SourceFile,
+    Swatch,
+    Upload,
+    Window,
+)
+from quantization.options import Rendering
+from quantization.palettes import WRITERS, palette_file
 from quantization.results import (
     LONGEST_KEY,
     check_key,
@@ -24,6 +36,7 @@ from tests.common.bucket import Bucket, Writer
 
 KEY = "some where/späth.jpg"
 IMAGES = {ending: f"some where/späth.{ending}" for ending in ("png", "webp")}
+PALETTES = {ending: f"some where/späth.{ending}" for ending in WRITERS}
 REPORT, DOCUMENT, ERROR = "some where/späth.html", "some where/späth.json", KEY + ".error.json"
 
 # In the order of their uploads; some are as long as another one with zeros behind it.
@@ -44,6 +57,10 @@ def format_of(sequencer: str) -> str:
     return ["png", "png", "webp"][SEQUENCERS.index(sequencer) % 3]
 
 
+def palettes_of(sequencer: str) -> tuple[str, ...]:
+    return [("gpl",), (), ("gpl", "ase"), ("css",)][SEQUENCERS.index(sequencer) % 4]
+
+
 def result_of(upload: Upload, execution: str, version_id: str) -> Result:
     return Result(
         source=Source(**msgspec.structs.asdict(upload), width=1, height=1),
@@ -56,12 +73,13 @@ def result_of(upload: Upload, execution: str, version_id: str) -> Result:
             space="rgb",
             dither="none",
         ),
+        window=Window(k_min=1, k_max=1),
         criterion="silhouette",
         error_budget=2,
         picks=Picks(silhouette=1, guarded=1),
         silhouette_on_edge=False,
         k=1,
-        palette=[],
+        palette=[Swatch(f"#{SEQUENCERS.index(upload.sequencer):06x}", 1.0)],
         scores=[],
         sample_size=1,
         execution=execution,
@@ -75,7 +93,7 @@ def publisher(sequencer: str, execution: str):
         s3,
         "output",
         upload,
-        format_of(sequencer),
+        Rendering("rgb", format_of(sequencer), "none", palettes_of(sequencer)),
         picture_of(sequencer),
         lambda version_id: (result_of(upload, execution, version_id), "<html>"),
     )
@@ -184,17 +202,22 @@ class Interleavings(RuleBasedStateMachine):
         )
         if result is None:
             return
-        for key in (*IMAGES.values(), REPORT):
+        image = IMAGES[result.image_file.format]
+        contents = {REPORT: b"<html>", image: picture_of(result.source.sequencer)} | {
+            PALETTES[ending]: palette_file(result, ending)
+            for ending in palettes_of(result.source.sequencer)
+        }
+        for key in (*IMAGES.values(), REPORT, *PALETTES.values()):
             if not (attached := self.bucket.top(key)):
-                assert key not in (REPORT, IMAGES[result.image_file.format])
+                assert key not in contents
                 continue
             sequencer = attached["Metadata"]["sequencer"]
             # Only an execution that died for good, newer than the result, leaves its own on top.
             assert newness(sequencer) == newest or (
                 newness(sequencer) > newest and sequencer in self.died
             )
-            if newness(sequencer) == newest and key != REPORT:
-                assert attached["Bytes"] == picture_of(result.source.sequencer)
+            if newness(sequencer) == newest:
+                assert attached["Bytes"] == contents[key]
 
 
 Interleavings.TestCase.settings = settings(

@@ -7,6 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -14,6 +15,8 @@ from local import engine
 from local.engine import ROOT
 from local.journal import FOLDER
 from local.stack import LOCAL_NAME, engine_environment
+from quantization.messages import Result, Window
+from quantization.palettes import palette_file
 from tests.end_to_end.conftest import QUANTIZE
 
 LIMIT_SECONDS = 60
@@ -93,6 +96,22 @@ def test_table_sums_up(quantize, photo, tmp_path):
     (score,) = (score for score in result["scores"] if score["k"] == result["k"])
     assert float(silhouette) == pytest.approx(score["silhouette"], abs=0.001)
     assert not (tmp_path / FOLDER).exists()
+
+
+def test_exactly_so_many_colours_with_their_palettes(quantize, photo, tmp_path):
+    options = ["--k-min", "16", "--k-max", "16", "--palettes", "gpl,css"]
+    done = quantize(photo, "--out", tmp_path, "--json", *options)
+
+    (line,) = lines(done.stdout)
+    result = msgspec.json.decode((tmp_path / "china.json").read_bytes(), type=Result)
+    assert (line["k"], len(result.palette), result.window) == (16, 16, Window(k_min=16, k_max=16))
+    (score,) = result.scores
+    assert score.silhouette > 0
+    assert not result.silhouette_on_edge
+    for name in ("gpl", "css"):
+        assert line["files"][name] == str(tmp_path / f"china.{name}")
+        assert (tmp_path / f"china.{name}").read_bytes() == palette_file(result, name)
+    assert not (tmp_path / "china.ase").exists()
 
 
 def start(engine_port: int, *arguments: object) -> subprocess.Popen[str]:

@@ -26,7 +26,9 @@ from quantization.messages import (
     Score,
     Source,
     SourceFile,
+    Window,
 )
+from quantization.palettes import to_css
 from recolour import NearestLabels, recolour
 from tests.conftest import EXECUTION
 from webp import LONGEST_SIDE, encode_webp
@@ -43,6 +45,7 @@ def request_for(upload, width, height):
     return RenderRequest(
         source=source,
         sample_size=100,
+        window=Window(k_min=3, k_max=4),
         criterion="silhouette",
         error_budget=2.0,
         picks=Picks(silhouette=3, guarded=4),
@@ -92,6 +95,7 @@ def test_image_and_result_are_written(s3, upload, make_png, context):
         ("#000000", 0.0),
     ]
     assert (result.source, result.scores) == (request.source, request.scores)
+    assert result.window == request.window
     assert (result.k, result.sample_size, result.execution) == (3, 100, EXECUTION)
 
 
@@ -359,3 +363,26 @@ def test_upload_asks_for_its_format_and_space(s3, upload, make_png, context):
         space="oklab",
         dither="none",
     )
+
+
+def test_palettes_lie_beside_the_image_as_long_as_the_newest_upload_asks(
+    s3, upload, make_png, context
+):
+    def left_by(**options):
+        rendered = run(request_for(upload("a/b.png", make_png(rgb), **options), 5, 4), context)
+        keys = {entry["Key"] for entry in s3.list_objects_v2(Bucket="output")["Contents"]}
+        return rendered, keys - {"a/b.png", "a/b.html", "a/b.json"}
+
+    rgb = np.full((4, 5, 3), 250)
+    rendered, beside = left_by(palettes="css, gpl gpl")
+
+    assert beside == {"a/b.css", "a/b.gpl"} == {p.key for p in rendered.palettes.values()}
+    css = s3.get_object(Bucket="output", Key="a/b.css")
+    assert css["ContentType"] == "text/css; charset=utf-8"
+    document = s3.get_object(Bucket="output", Key="a/b.json")["Body"].read()
+    result = msgspec.json.decode(document, type=Result)
+    assert css["Body"].read() == to_css("b.png", result.palette)
+
+    assert left_by(palettes="ase")[1] == {"a/b.ase"}
+    rendered, beside = left_by()
+    assert (rendered.palettes, beside) == ({}, set())

@@ -2,6 +2,7 @@
 
 import io
 import re
+import xml.etree.ElementTree as ET
 from html import escape
 
 import msgspec
@@ -12,11 +13,21 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 import previews
+from charts import _ticks, curves
 from previews import LONGEST_SIDE, OriginalPreview, Preview, preview_of_result
 from quantization.images import open_image
-from quantization.messages import ImageFile, Picks, Result, Score, Source, SourceFile, Swatch
+from quantization.messages import (
+    ImageFile,
+    Picks,
+    Result,
+    Score,
+    Source,
+    SourceFile,
+    Swatch,
+    Window,
+)
 from recolour import Recoloured, recolour
-from report import _ticks, console_url, report
+from report import console_url, report
 
 PREVIEW = Preview(b"picture", "image/png", 40, 30)
 
@@ -28,6 +39,7 @@ def result_with(**changes: object) -> Result:
         image_file=ImageFile(
             format="png", version_id="v2", bytes=98000, ratio=0.5, space="rgb", dither="none"
         ),
+        window=Window(k_min=8, k_max=32),
         criterion="guarded",
         error_budget=2.0,
         picks=Picks(silhouette=8, guarded=10),
@@ -55,9 +67,9 @@ def test_report_says_what_the_result_says():
     text = text_of(report(result_with(), PREVIEW, PREVIEW, {"Sample": 0.26, "Render": 1.0}))
 
     assert "photo.jpg in 10 colours" in text
-    assert "Chosen by the criterion “guarded”, from 8 to 10." in text
+    assert "Chosen by the criterion “guarded” in the window 8..32." in text
     assert "400 &times; 300 pixels, shown at 40 &times; 30;" in text
-    assert "JPEG of 197 kB became PNG of 98 kB" in text
+    assert "JPEG of 197&nbsp;kB became PNG of 98&nbsp;kB" in text
     assert "#336699 75.0% #cc0000 24.9% #ffffff &lt; 0.1%" in text
     assert "8 0.5000 3.250 1,234 picked by silhouette" in text
     assert "9 &ndash; &ndash; &ndash; failed: MemoryError" in text
@@ -68,7 +80,18 @@ def test_report_says_what_the_result_says():
 def test_pick_on_the_edge_is_said():
     html = report(result_with(silhouette_on_edge=True), PREVIEW, PREVIEW, {})
 
-    assert "best at the edge of what is allowed" in html
+    assert "best at the edge of the window" in html
+
+
+@pytest.mark.parametrize(
+    ("k_min", "said"), [(10, "As many as asked for."), (12, "The image has no more colours.")]
+)
+def test_where_there_was_no_choice_none_is_told_of(k_min, said):
+    window = Window(k_min=k_min, k_max=k_min)
+    text = text_of(report(result_with(window=window), PREVIEW, PREVIEW, {}))
+
+    assert said in text
+    assert "Chosen" not in text
 
 
 def test_nothing_comes_from_elsewhere():
@@ -109,8 +132,22 @@ def test_single_k_without_silhouette_has_a_report():
         result_with(k=1, scores=scores, picks=Picks(silhouette=1, guarded=1)), PREVIEW, PREVIEW, {}
     )
 
-    assert html.count("<circle") == 1
-    assert "nan" not in html
+    assert "<h1>photo.jpg in 1 colour</h1>" in html
+    assert "<svg" not in html
+    assert "<details open>" in html
+    text = text_of(html)
+    assert "K silhouette error inertia note 1 &ndash; 0.000 0" in text
+    assert "picked" not in text
+
+
+def test_curves_are_an_image_of_their_own():
+    picture = ET.fromstring(curves(result_with(silhouette_on_edge=True)))
+
+    ns = "{http://www.w3.org/2000/svg}"
+    texts = [text.text for text in picture.iter(f"{ns}text")]
+    assert texts.count("silhouette: 8") == texts.count("guarded: 10") == 2
+    assert len(picture.findall(f".//{ns}circle")) == 4
+    assert "silhouette picks 8, guarded picks 10" in picture.get("aria-label")
 
 
 @pytest.mark.parametrize(
@@ -205,6 +242,27 @@ def test_original_is_the_mean_of_cells_however_it_is_cut(tmp_path_factory, heigh
         brightness = np.array([0.299, 0.587, 0.114])
         seen = np.asarray(decoded.convert("RGB")) @ brightness
     assert np.abs(seen - means @ brightness).mean() < 6
+
+
+def test_hidden_colours_leave_no_fringe(image_of):
+    pixels = np.zeros((64, 64, 4), dtype=np.uint8)
+    pixels[9:47, 9:47] = [250, 120, 30, 255]  # across cells of 4 pixels
+    image = image_of(pixels)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(previews, "LONGEST_SIDE", 16)
+        original = OriginalPreview(image)
+        original.add(pixels)
+        preview = original.encode()
+
+    with Pillow.open(io.BytesIO(preview.data)) as decoded:
+        seen = np.asarray(decoded.convert("RGBA")).astype(int)
+    alpha = seen[..., 3]
+    expected = pixels[..., 3].reshape(16, 4, 16, 4).mean(axis=(1, 3))
+    assert np.abs(alpha - expected).max() <= 1
+    assert len(np.unique(alpha)) > 3
+    drift = np.abs(seen[..., :3] - [250, 120, 30]).max(axis=2)
+    assert (drift * alpha / 255).max() < 10  # WebP is lossy
 
 
 def test_turned_image_has_upright_previews(tmp_path):

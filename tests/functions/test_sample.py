@@ -18,7 +18,8 @@ from quantization.errors import (
     UnsupportedImage,
 )
 from quantization.images import open_image
-from quantization.messages import Sampled, SampleRequest
+from quantization.messages import FittedScore, Sampled, SampleRequest, Window
+from quantization.options import MOST_SIZES, SIZES
 from quantization.storage import check_out
 from quantization.summary import Colours, Summary, draw_evenly
 from sampling import summarise, worthwhile_ks
@@ -68,6 +69,7 @@ def test_photo_is_sampled_and_measured(s3, upload, photo, context):
     assert sampled.source.key == "photos/china.jpg"
     assert sampled.ks == list(range(8, 33))
     assert (sampled.criterion, sampled.error_budget) == ("silhouette", 2)
+    assert sampled.window == Window(k_min=8, k_max=32)
     summary = Summary.from_arrays(check_out(s3, sampled.summary))
     assert summary.pooled.counts.sum() == 640 * 427
     assert summary.sample.counts.sum() == sampled.sample_size == 2048
@@ -107,22 +109,55 @@ def test_too_large_is_refused(upload, make_png, context):
 
 
 def test_options_of_the_upload_win(upload, photo, context):
-    options = {"criterion": "guarded", "error-budget": "3.5"}
+    options = {"criterion": "guarded", "error-budget": "3.5", "k-min": "4", "k-max": "67"}
     sampled = run(upload("a.jpg", photo.read_bytes(), **options), context)
 
     assert (sampled.criterion, sampled.error_budget) == ("guarded", 3.5)
+    assert sampled.window == Window(k_min=4, k_max=67)
+    assert sampled.ks == list(range(4, 68))
+
+
+def test_one_end_of_the_window_may_be_the_stacks_own(upload, photo, context):
+    sampled = run(upload("a.jpg", photo.read_bytes(), **{"k-max": "10"}), context)
+
+    assert sampled.ks == [8, 9, 10]
+
+
+def test_single_k_that_is_asked_for_is_measured(upload, photo, context):
+    sampled = run(upload("a.jpg", photo.read_bytes(), **{"k-min": "16", "k-max": "16"}), context)
+
+    assert (sampled.ks, sampled.sample_size) == ([16], 2048)
+
+
+def test_widest_window_of_the_largest_palettes_fits_into_a_state():
+    score = FittedScore(
+        k=SIZES[1],
+        silhouette=-0.1234,
+        inertia=-1.2345678901234567e-100,
+        error=-1.2345678901234567e-100,
+        palette=["#123456"] * SIZES[1],
+    )
+    quota = 256 * 1024  # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+    assert len(msgspec.json.encode([score] * MOST_SIZES)) < quota
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"criterion": "sillhouette"}, r"'sillhouette'.*choose one of silhouette, guarded"),
+        ({"criterion": "sillhouette"}, r"'sillhouette'.*choose from silhouette, guarded"),
         ({"error-budget": "much"}, r"'much' is not a number from 0.1 to 20"),
         ({"error-budget": "0"}, r"'0' is not a number from 0.1 to 20"),
         ({"error-budget": "nan"}, r"'nan' is not a number from 0.1 to 20"),
+        ({"k-min": "few"}, r"k-min 'few' is not a whole number from 1 to 255"),
+        ({"k-min": "0"}, r"k-min '0' is not a whole number from 1 to 255"),
+        ({"k-max": "256"}, r"k-max '256' is not a whole number from 1 to 255"),
+        ({"k-max": "16.5"}, r"k-max '16.5' is not a whole number"),
+        ({"k-min": "17", "k-max": "16"}, r"window k-min 17 to k-max 16 is empty"),
+        ({"k-min": "40"}, r"window k-min 40 to k-max 32 is empty; the stack sets"),
+        ({"k-min": "1", "k-max": "65"}, r"has 65 sizes; at most 64 are tried"),
         (
             {"dithering": "ordered", "mtime": "1"},
-            r"dithering: no such option; choose from criterion, error-budget, .*dither$",
+            r"dithering: no such option; choose from criterion, error-budget, .*dither, palettes$",
         ),
     ],
 )
@@ -196,8 +231,10 @@ def test_no_k_exceeds_the_distinct_colours(distinct, k_min, k_max):
 def test_nothing_to_choose_takes_no_sample():
     one, few = np.zeros((9, 9, 3), np.uint8), np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
 
-    assert [summary_of(pixels)[1] for pixels in (one, few)] == [[1], [8]]
-    assert all(len(summary_of(pixels)[0].sample.rgb) == 0 for pixels in (one, few))
+    for whole_image in (True, False):
+        summaries = [summary_of(pixels, whole_image=whole_image) for pixels in (one, few)]
+        assert [ks for _, ks in summaries] == [[1], [8]]
+        assert all(len(summary.sample.rgb) == 0 for summary, _ in summaries)
 
 
 @pytest.mark.parametrize("whole_image", [True, False])
@@ -321,7 +358,8 @@ def test_levels_of_a_smooth_range_are_no_clusters():
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("format", "gif"), ("space", "hsv"), ("dither", "yes")]
+    ("option", "value"),
+    [("format", "gif"), ("space", "hsv"), ("dither", "yes"), ("palettes", "aco")],
 )
 def test_unknown_rendering_is_refused_before_any_work(upload, photo, option, value, context):
     with pytest.raises(InvalidOptions, match=f"{option} '{value}'"):

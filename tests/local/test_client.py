@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from local.engine import ROOT
 from local.follow import PAGE_SIZE, Ended, Execution, Progress
 from local.journal import Entry, Journal
-from local.quantize import UsageError, find_jobs, parser
+from local.quantize import BAD_USAGE, UsageError, find_jobs, main, parser
 from local.show import silhouette_chart, state_line
 from local.stack import Stack
+from quantization.options import NAMES
 
 KS = list(range(8, 33))
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -166,6 +167,27 @@ def test_named_file_is_taken_whatever_its_name(folder):
 def test_what_cannot_be_done_is_bad_usage(folder, images):
     with pytest.raises(UsageError, match=images[0]):
         find_jobs([folder / image for image in images], folder / "elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--palettes", "gpl,aco"], "palettes 'aco' does not exist; choose from gpl, ase, css"),
+        (["--k-min", "17", "--k-max", "16"], "k-min 17 to k-max 16 is empty"),
+        (["--k-max", "256"], "k-max '256' is not a whole number from 1 to 255"),
+        (["--error-budget", "50"], "error-budget '50.0' is not a number from 0.1 to 20"),
+    ],
+)
+def test_what_no_stack_takes_is_bad_usage(arguments, said, capsys):
+    assert main(["none.jpg", *arguments]) == BAD_USAGE
+
+    assert said in capsys.readouterr().err
+
+
+def test_every_option_has_a_flag_of_its_name():
+    flags = {flag for action in parser()._actions for flag in action.option_strings}
+
+    assert {f"--{name}" for name in NAMES} <= flags
 
 
 def test_journal_remembers_until_it_forgets(tmp_path):

@@ -3,7 +3,8 @@
 The key is JSON: ``{"sample": ERROR}``, ``{"render": ERROR}``, ``{"score": {K: ERROR}}`` raise an
 error of that name; ``{"once": true}`` raises each only on the first call; ``{"slow": SECONDS}``
 makes ScoreK sleep; ``{"silhouettes": {K: VALUE}}`` and ``{"errors": {K: VALUE}}`` set what ScoreK
-returns; ``{"criterion": NAME}`` is what the upload asks for.
+returns; ``{"criterion": NAME}`` and ``{"window": {"k_min": K, "k_max": K}}`` are what the upload
+asks for.
 """
 
 import json
@@ -22,6 +23,7 @@ def sample(event, _context):
         "summary": {"bucket": "work", "key": upload["key"]},
         "sample_size": 12,
         "ks": script.get("ks", [8, 9, 10, 11]),
+        "window": {"k_min": 8, "k_max": 32} | script.get("window", {}),
         "criterion": script.get("criterion", "silhouette"),
         "error_budget": 2.0,
     }

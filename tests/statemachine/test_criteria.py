@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 from local.engine import ROOT
 from quantization.options import CRITERIA
 
-K_MIN, K_MAX = 8, 32
-
 
 class Row(NamedTuple):
     """One K that could be fitted."""
@@ -24,17 +22,20 @@ class Row(NamedTuple):
 
 def choose_k(rows: list[Row], failed: set[int] = frozenset(), **options: Any) -> dict[str, Any]:
     """Evaluate the expression of the state machine's own file."""
-    definition = (ROOT / "statemachine/quantize.asl.yaml").read_text()
-    for name, value in {"KMin": K_MIN, "KMax": K_MAX}.items():
-        definition = definition.replace(f"${{{name}}}", str(value))
-    expression = yaml.safe_load(definition)["States"]["ChooseK"]["Output"]
+    definition = yaml.safe_load((ROOT / "statemachine/quantize.asl.yaml").read_text())
+    expression = definition["States"]["ChooseK"]["Output"]
     program = jsonata.Jsonata(expression.strip().removeprefix("{%").removesuffix("%}"))
     scores = [row._asdict() | {"inertia": 1.0, "palette": ["#000000"] * row.k} for row in rows]
     nothing = dict.fromkeys(["silhouette", "inertia", "error"])
     scores += [{"k": k, **nothing, "failure": "MemoryError"} for k in sorted(failed)]
     program.assign("states", {"input": {"scores": scores}})
-    program.assign("sampled", {"criterion": "silhouette", "error_budget": 2.0} | options)
+    sampled = {"criterion": "silhouette", "error_budget": 2.0, "window": window(8, 32)} | options
+    program.assign("sampled", sampled)
     return program.evaluate(None)
+
+
+def window(k_min: int, k_max: int) -> dict[str, int]:
+    return {"k_min": k_min, "k_max": k_max}
 
 
 def silhouette_pick(rows: list[Row]) -> Row:
@@ -42,14 +43,14 @@ def silhouette_pick(rows: list[Row]) -> Row:
     return max(rows, key=lambda r: (-2 if r.silhouette is None else r.silhouette, -r.k))
 
 
-def guarded_pick(rows: list[Row], budget: float) -> Row:
+def guarded_pick(rows: list[Row], budget: float, k_min: int) -> Row:
     """Return the clusters if there are any, otherwise the fewest colours within the budget."""
     limit = max(budget, 1.05 * min(row.error for row in rows))
     best = silhouette_pick(rows)
     if (
         best.silhouette is not None
         and best.silhouette >= 0.6
-        and (best.k > K_MIN or best.error <= limit)
+        and (best.k > k_min or best.error <= limit)
     ):
         return best
     return min((row for row in rows if row.error <= limit), key=lambda row: row.k)
@@ -65,13 +66,22 @@ tables = st.lists(
 )
 
 
-@given(tables, st.sets(st.integers(41, 50), max_size=3), st.sampled_from(CRITERIA), errors)
-def test_reduction_is_what_it_is_described_to_be(rows, failed, criterion, budget):
-    choice = choose_k(rows, failed, criterion=criterion, error_budget=budget)
+@given(
+    tables,
+    st.sets(st.integers(41, 50), max_size=3),
+    st.sampled_from(CRITERIA),
+    errors,
+    st.tuples(st.integers(1, 40), st.integers(1, 40)).map(sorted),
+)
+def test_reduction_is_what_it_is_described_to_be(rows, failed, criterion, budget, ends):
+    k_min, k_max = ends
+    choice = choose_k(
+        rows, failed, criterion=criterion, error_budget=budget, window=window(k_min, k_max)
+    )
 
     picks = {
         "silhouette": silhouette_pick(rows).k,
-        "guarded": guarded_pick(rows, budget).k,
+        "guarded": guarded_pick(rows, budget, k_min).k,
     }
     assert choice["picks"] == picks
     assert choice["k"] == picks[criterion]
@@ -80,7 +90,7 @@ def test_reduction_is_what_it_is_described_to_be(rows, failed, criterion, budget
     assert len(choice["scores"]) == len(rows) + len(failed)
     best = silhouette_pick(rows)
     assert choice["silhouette_on_edge"] is (
-        best.silhouette is not None and best.k in (K_MIN, K_MAX)
+        best.silhouette is not None and k_min < k_max and best.k in (k_min, k_max)
     )
 
 

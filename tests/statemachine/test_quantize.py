@@ -34,7 +34,7 @@ def machine(aws, tmp_path_factory, definition):
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
         archive.write(Path(__file__).with_name("stubs.py"), "stubs.py")
-    substitutions = {"Partition": "aws", "MapConcurrency": "25", "KMin": "8", "KMax": "32"}
+    substitutions = {"Partition": "aws", "MapConcurrency": "25"}
     for name in ("Sample", "ScoreK", "Render", "RecordFailure"):
         handler = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
         created = aws("lambda").create_function(
@@ -113,6 +113,17 @@ def test_upload_asks_for_the_guarded_criterion(machine):
     assert (request["k"], len(request["palette"])) == (10, 10)
     assert request["picks"] == {"silhouette": 8, "guarded": 10}
     assert request["silhouette_on_edge"] is True
+
+
+def test_window_of_the_upload_has_edges_of_its_own(machine):
+    silhouettes = {"8": 0.1, "9": 0.2, "10": 0.3, "11": 0.7}
+    edges = {}
+    for k_max in (11, 12):
+        ended = machine({"window": {"k_max": k_max}, "silhouettes": silhouettes})
+        request = json.loads(ended["output"])
+        assert (request["k"], request["window"]) == (11, {"k_min": 8, "k_max": k_max})
+        edges[k_max] = request["silhouette_on_edge"]
+    assert edges == {11: True, 12: False}
 
 
 def test_single_k_without_silhouette_is_rendered(machine):

@@ -48,6 +48,13 @@ class Source(Upload, frozen=True, forbid_unknown_fields=True):
     height: int
 
 
+class Window(Struct, frozen=True, forbid_unknown_fields=True):
+    """The palette sizes that may be tried, both ends included."""
+
+    k_min: PaletteSize
+    k_max: PaletteSize
+
+
 class Sampled(Struct, frozen=True, forbid_unknown_fields=True):
     """Out of Sample: the claim to the summary, which K make sense, and the upload's options."""
 
@@ -55,6 +62,7 @@ class Sampled(Struct, frozen=True, forbid_unknown_fields=True):
     summary: ObjectKey
     sample_size: int
     ks: list[PaletteSize]
+    window: Window
     criterion: str
     error_budget: float
 
@@ -106,6 +114,7 @@ class RenderRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
     source: Source
     sample_size: int
+    window: Window
     criterion: str
     error_budget: float
     picks: Picks
@@ -119,14 +128,16 @@ class RenderRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Rendered(Struct, frozen=True):
-    """Out of Render: where the recoloured image, its report and its result JSON lie.
+    """Out of Render: where the recoloured image, its report, result JSON and palettes lie.
 
+    `palettes` has the key of each format that the upload asked for.
     `superseded` says that they are not of this upload, for a newer one was quantized before.
     """
 
     image: ObjectKey
     report: ObjectKey
     result: ObjectKey
+    palettes: dict[str, ObjectKey] = {}
     superseded: bool = False
 
 
@@ -162,11 +173,14 @@ class Result(Struct, frozen=True, kw_only=True):
     source: Source
     source_file: SourceFile
     image_file: ImageFile
+    window: Annotated[
+        Window, Meta(description="of the K allowed; an image of fewer colours is tried with less")
+    ]
     criterion: Annotated[str, Meta(description="that chose k")]
     error_budget: Annotated[float, Meta(description="of the criterion guarded, as `error` is")]
     picks: Annotated[Picks, Meta(description="what each criterion would choose")]
     silhouette_on_edge: Annotated[
-        bool, Meta(description="whether the silhouette's pick is the smallest or largest K allowed")
+        bool, Meta(description="whether the silhouette's pick is the window's smallest or largest")
     ]
     k: PaletteSize
     palette: Annotated[list[Swatch], Meta(description="most used first")]

@@ -1,15 +1,24 @@
 """What an uploader may ask for, as metadata of the object (``x-amz-meta-<name>``)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from quantization.errors import InvalidOptions
+from quantization.messages import Window
+from quantization.palettes import WRITERS
 
 CRITERIA = ("silhouette", "guarded")
 """The rules that the state machine's ChooseK knows."""
 
 ERROR_BUDGETS = (0.1, 20.0)
 """The least and the largest error budget."""
+
+SIZES = (1, 255)
+"""The least and the largest K: a PNG has 256 entries, and one may have to be transparent."""
+
+MOST_SIZES = 64
+"""The widest window. Each K is a function call, and so many palettes of the largest K still fit
+into a state's 256 KiB."""
 
 
 class Options(NamedTuple):
@@ -21,10 +30,13 @@ class Options(NamedTuple):
         How far the criterion `guarded` lets colours drift: the mean OKLab distance x 100 between
         a pixel and its palette colour, within `ERROR_BUDGETS`. 2 is what W3C's CSS Color
         Module Level 4 takes for one just noticeable difference.
+    window : Window
+        The K to try: within `SIZES`, and at most `MOST_SIZES` of them.
     """
 
     criterion: str
     error_budget: float
+    window: Window
 
 
 def chosen_options(metadata: Mapping[str, str], defaults: Options) -> Options:
@@ -33,14 +45,13 @@ def chosen_options(metadata: Mapping[str, str], defaults: Options) -> Options:
     Raises
     ------
     InvalidOptions
-        If it names a criterion that does not exist, or a budget that is no number or out of range.
+        If it names a criterion that does not exist, or a budget or window that is out of range.
     """
-    criterion = metadata.get("criterion", defaults.criterion)
-    if criterion not in CRITERIA:
-        raise InvalidOptions(
-            f"criterion {criterion!r} does not exist; choose one of {', '.join(CRITERIA)}"
-        )
-    return Options(criterion, _error_budget(metadata.get("error-budget", defaults.error_budget)))
+    return Options(
+        _one_of(CRITERIA, "criterion", metadata.get("criterion", defaults.criterion)),
+        _error_budget(metadata.get("error-budget", defaults.error_budget)),
+        _window(metadata, defaults.window),
+    )
 
 
 def _error_budget(given: str | float) -> float:
@@ -55,6 +66,31 @@ def _error_budget(given: str | float) -> float:
     return budget
 
 
+def _window(metadata: Mapping[str, str], default: Window) -> Window:
+    k_min, k_max = (
+        _size(name, metadata[name]) if name in metadata else own
+        for name, own in (("k-min", default.k_min), ("k-max", default.k_max))
+    )
+    window = f"the window k-min {k_min} to k-max {k_max}"
+    if k_min > k_max:
+        raise InvalidOptions(f"{window} is empty; the stack sets what the upload does not name")
+    if (sizes := k_max - k_min + 1) > MOST_SIZES:
+        raise InvalidOptions(f"{window} has {sizes} sizes; at most {MOST_SIZES} are tried")
+    return Window(k_min, k_max)
+
+
+def _size(name: str, given: str) -> int:
+    least, largest = SIZES
+    refusal = f"{name} {given!r} is not a whole number from {least} to {largest}"
+    try:
+        size = int(given)
+    except ValueError as error:
+        raise InvalidOptions(refusal) from error
+    if not least <= size <= largest:
+        raise InvalidOptions(refusal)
+    return size
+
+
 SPACES = ("rgb", "oklab")
 """Where Render can measure which palette colour is nearest."""
 
@@ -67,34 +103,45 @@ DITHERS = ("none", "ordered", "diffusion")
 
 
 class Rendering(NamedTuple):
-    """How the image is rendered: one each of `SPACES`, `FORMATS` and `DITHERS`."""
+    """How the image is rendered: one each of `SPACES`, `FORMATS` and `DITHERS`.
+
+    palettes : tuple of str
+        The formats, of `quantization.palettes.WRITERS`, that the palette is written in, too.
+    """
 
     space: str
     format: str
     dither: str
+    palettes: tuple[str, ...]
 
 
 def chosen_rendering(metadata: Mapping[str, str]) -> Rendering:
-    """Return how the object's metadata wants it rendered, the first of each where it says nothing.
+    """Return how the object's metadata wants it rendered.
+
+    Where it says nothing, that is the first of each, and no palettes.
 
     Raises
     ------
     InvalidOptions
         If it names one that does not exist.
-
     """
-    chosen = []
-    for name, offered in (("space", SPACES), ("format", FORMATS), ("dither", DITHERS)):
-        value = metadata.get(name, offered[0])
-        if value not in offered:
-            raise InvalidOptions(
-                f"{name} {value!r} does not exist; choose one of {', '.join(offered)}"
-            )
-        chosen.append(value)
-    return Rendering(*chosen)
+    # Spaces do as well as commas, which some tools cannot send.
+    palettes = metadata.get("palettes", "").replace(",", " ").split()
+    return Rendering(
+        space=_one_of(SPACES, "space", metadata.get("space", SPACES[0])),
+        format=_one_of(FORMATS, "format", metadata.get("format", FORMATS[0])),
+        dither=_one_of(DITHERS, "dither", metadata.get("dither", DITHERS[0])),
+        palettes=tuple(_one_of(WRITERS, "palettes", name) for name in dict.fromkeys(palettes)),
+    )
 
 
-NAMES = ("criterion", "error-budget", "space", "format", "dither")
+def _one_of(offered: Collection[str], name: str, given: str) -> str:
+    if given not in offered:
+        raise InvalidOptions(f"{name} {given!r} does not exist; choose from {', '.join(offered)}")
+    return given
+
+
+NAMES = ("criterion", "error-budget", "k-min", "k-max", "space", "format", "dither", "palettes")
 """Of all options."""
 
 _OF_OTHERS = {"mtime", "atime", "ctime", "uid", "gid", "mode", "md5chksum", "s3cmd-attrs"}

@@ -2,8 +2,9 @@
 
 import struct
 from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
 
-from quantization.messages import Swatch
+from quantization.messages import Result, Swatch
 
 
 def to_gpl(name: str, palette: Sequence[Swatch]) -> bytes:
@@ -64,6 +65,17 @@ WRITERS: dict[str, Callable[[str, Sequence[Swatch]], bytes]] = {
     "css": to_css,
 }
 """What writes each format, by its file extension."""
+
+CONTENT_TYPES = {
+    "gpl": "text/plain; charset=utf-8",
+    "ase": "application/octet-stream",
+    "css": "text/css; charset=utf-8",
+}
+
+
+def palette_file(result: Result, extension: str) -> bytes:
+    """Write the palette of a result in one of the formats, named after the upload."""
+    return WRITERS[extension](PurePosixPath(result.source.key).name, result.palette)
 
 
 def _levels(swatch: Swatch) -> tuple[int, ...]:

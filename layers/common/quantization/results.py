@@ -6,10 +6,10 @@ are what the protocol stands on:
 
 - The result JSON decides. It is replaced only by a conditional write and only by that of a newer
   upload, and it names the version of the image that it is about. The bucket keeps versions.
-- Image and report are written first, the JSON or a failure next. Whoever has written, or found that
-  it is too late to, then looks at all and clears what is older than the JSON: images and reports
-  above its own or of another format, and failures. Of two that write before they look, at least one
-  sees what the other wrote.
+- Image, report and palettes are written first, the JSON or a failure next. Whoever has written, or
+  found that it is too late to, then looks at all and clears what is older than the JSON: images,
+  reports and palettes above its own or of another format, and failures. Of two that write before
+  they look, at least one sees what the other wrote.
 - What is cleared is one exact version, and being older than the JSON it will stay so for ever:
   clearing it late, twice, or by several at once does no harm.
 
@@ -26,7 +26,8 @@ from botocore.exceptions import ClientError
 
 from quantization.errors import KeyTooLong
 from quantization.messages import Failure, ObjectKey, Rendered, Result, Upload
-from quantization.options import FORMATS
+from quantization.options import FORMATS, Rendering
+from quantization.palettes import CONTENT_TYPES, WRITERS, palette_file
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -80,11 +81,11 @@ def publish(
     s3: "S3Client",
     bucket: str,
     upload: Upload,
-    image_format: str,
+    rendering: Rendering,
     image: bytes,
     describe: Callable[[str], tuple[Result, str]],
 ) -> Rendered:
-    """Write image, report and result JSON, unless those of a newer upload are there.
+    """Write image, report, palettes and result JSON, unless those of a newer upload are there.
 
     Parameters
     ----------
@@ -93,8 +94,8 @@ def publish(
         The output bucket.
     upload : Upload
         What was quantized.
-    image_format : str
-        One of `quantization.options.FORMATS`.
+    rendering : Rendering
+        Says the image's format and those of the palettes.
     image : bytes
         The recoloured image's file.
     describe : callable
@@ -103,21 +104,27 @@ def publish(
     Returns
     -------
     rendered : Rendered
-        ``<key without extension>.<image format>``, ``<same>.html`` and ``<same>.json`` in `bucket`.
+        ``<key without extension>.<image format>``, ``<same>.html``, ``<same>.json`` and the
+        palettes as ``<same>.<extension>``, in `bucket`.
     """
     stem = without_extension(upload.key)
     rendered = Rendered(
-        image=ObjectKey(bucket, f"{stem}.{image_format}"),
+        image=ObjectKey(bucket, f"{stem}.{rendering.format}"),
         report=ObjectKey(bucket, f"{stem}.{REPORT}"),
         result=ObjectKey(bucket, f"{stem}.json"),
+        palettes={name: ObjectKey(bucket, f"{stem}.{name}") for name in rendering.palettes},
     )
     put = partial(s3.put_object, Bucket=bucket, Metadata={"sequencer": upload.sequencer})
     own = newness(upload.sequencer)
     standing = _document(s3, bucket, rendered.result.key)
     if standing.newness < own:
-        written = put(Key=rendered.image.key, Body=image, ContentType=f"image/{image_format}")
+        image_type = f"image/{rendering.format}"
+        written = put(Key=rendered.image.key, Body=image, ContentType=image_type)
         result, report = describe(written["VersionId"])
         put(Key=rendered.report.key, Body=report.encode(), ContentType="text/html; charset=utf-8")
+        for name, palette in rendered.palettes.items():
+            content = palette_file(result, name)
+            put(Key=palette.key, Body=content, ContentType=CONTENT_TYPES[name])
         while standing.newness < own and not _replace(
             s3, bucket, rendered.result.key, standing, result
         ):
@@ -210,10 +217,10 @@ def _replace(
 
 
 def _settle(s3: "S3Client", bucket: str, key: str) -> None:
-    """Clear what is older than the result JSON: images and reports, and the key's failures."""
+    """Clear what is older than the result JSON, except for other keys' failures."""
     stem = without_extension(key)
     result = _document(s3, bucket, f"{stem}.json")
-    for ending in (*FORMATS, REPORT):
+    for ending in (*FORMATS, REPORT, *WRITERS):
         attached = f"{stem}.{ending}"
         while (top := _attachment(s3, bucket, attached)) and top.newness < result.newness:
             s3.delete_object(Bucket=bucket, Key=attached, VersionId=top.version_id)
@@ -225,7 +232,7 @@ def _settle(s3: "S3Client", bucket: str, key: str) -> None:
 
 
 class _Attachment(NamedTuple):
-    """The current version of an image or report."""
+    """The current version of an image, report or palette."""
 
     version_id: str
     newness: str

@@ -34,7 +34,7 @@ class Summary(NamedTuple):
     fine : Colours
         All pixels, or an even draw of them, to measure palettes on.
     sample : Colours
-        Pixels to measure silhouettes on; none where only one K makes sense.
+        Pixels to measure silhouettes on; none where the palette is just the image's colours.
     """
 
     pooled: Colours

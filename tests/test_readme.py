@@ -1,0 +1,97 @@
+"""What README says of options, parameters, results and files, against what there is."""
+
+import json
+import re
+
+import pytest
+from samcli.yamlhelper import yaml_parse
+
+from local.engine import ROOT
+from local.quantize import parser
+from local.schema import SCHEMAS
+from quantization.messages import Result
+from quantization.options import CRITERIA, DITHERS, FORMATS, MOST_SIZES, NAMES, SIZES, SPACES
+from quantization.palettes import WRITERS
+
+README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+OMISSION = "…"
+
+
+def rows_under(heading: str) -> list[list[str]]:
+    """Return the cells of the table under a heading, without the table's own heading."""
+    section = README.split(f"\n### {heading}\n")[1].split("\n#")[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    table = "\n".join(lines)
+    assert table in section, "an empty line splits the table"
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def quoted(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def test_every_option_is_told_with_its_values():
+    rows = rows_under("Options")
+
+    assert tuple(name for row in rows for name in quoted(row[0])) == NAMES
+    values = {quoted(row[0])[0]: tuple(quoted(row[1])) for row in rows}
+    offered = {"criterion": CRITERIA, "space": SPACES, "format": FORMATS, "dither": DITHERS}
+    assert {name: values[name] for name in offered} == offered
+    assert values["palettes"] == tuple(WRITERS)
+    (window,) = (row for row in rows if "k-min" in row[0])
+    assert window[1] == f"{SIZES[0]} to {SIZES[1]}"
+    assert f"at most {MOST_SIZES} wide" in window[2]
+
+
+def test_commands_use_flags_that_there_are():
+    flags = {flag for action in parser()._actions for flag in action.option_strings}
+    commands = re.findall(r"(?:\.venv/bin/quantize |ARGS=)([^\n]*)", README)
+
+    used = {flag for command in commands for flag in re.findall(r"--[a-z-]+", command)}
+    assert used
+    assert used <= flags
+
+
+def test_every_parameter_is_told_with_its_default():
+    parameters = yaml_parse((ROOT / "template.yml").read_text())["Parameters"]
+    told = {}
+    for names, default, _ in rows_under("Parameters"):
+        defaults = default.replace("`", "").split(", ")
+        for name, value in zip(quoted(names), defaults * 2, strict=False):
+            told[name] = value
+
+    assert told == {name: str(p["Default"]) for name, p in parameters.items()}
+
+
+def same_keys(example, real, schema, where="") -> None:
+    """Check that an example has the keys of the schema, down to where it leaves out the rest."""
+    real = schema["$defs"][real["$ref"].rpartition("/")[2]] if "$ref" in real else real
+    if isinstance(example, dict) and "properties" in real:
+        assert list(example) == list(real["properties"]), where
+        for name, value in example.items():
+            same_keys(value, real["properties"][name], schema, f"{where}.{name}")
+    elif isinstance(example, list):
+        for item in example:
+            if item != OMISSION:
+                same_keys(item, real["items"], schema, f"{where}[]")
+
+
+def test_example_of_a_result_has_the_shape_of_one():
+    (example,) = re.findall(r"```json\n(.*?)```", README, re.DOTALL)
+    schema = json.loads(SCHEMAS[Result].read_text())
+
+    same_keys(json.loads(example), schema, schema)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_is_linked_is_there(page):
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_targets_are_those_of_the_makefile():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    assert set(re.findall(r"(?:`|\$ )make ([a-z-]+)", README)) <= targets
