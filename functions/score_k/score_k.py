@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import boto3
 import msgspec
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -11,15 +10,17 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from clustering import fit
 from quantization.colour import to_hex
 from quantization.messages import FittedScore, ScoreRequest
+from quantization.s3 import make_client, storage_faults
 from quantization.storage import check_out
 from quantization.summary import Summary
 
 logger = Logger()
 metrics = Metrics()
-s3 = boto3.client("s3")
+s3 = make_client()
 
 
 @logger.inject_lambda_context(correlation_id_path="execution")
+@storage_faults()
 def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     """Turn a `ScoreRequest` into a `FittedScore`."""
     request = msgspec.convert(event, ScoreRequest)
