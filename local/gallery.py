@@ -88,12 +88,12 @@ SKIMAGE = "skimage/data"
 EXHIBITS = [
     Exhibit(
         "temple",
-        "scikit-learn, china.jpg (danielbuechele, CC BY 2.0)",
+        "scikit-learn, china.jpg<br>danielbuechele, CC BY 2.0",
         _from("scikit-learn", f"{SKLEARN}/china.jpg"),
     ),
     Exhibit(
         "flower",
-        "scikit-learn, flower.jpg (vultilion, CC BY 2.0)",
+        "scikit-learn, flower.jpg<br>vultilion, CC BY 2.0",
         _from("scikit-learn", f"{SKLEARN}/flower.jpg"),
     ),
     *(
@@ -173,7 +173,7 @@ def _quantize(
 
 
 def _row(exhibit: Exhibit, job: Job, results: list[Result]) -> str:
-    cells = [f"{_picture(exhibit.name, job.path)} {exhibit.origin}, {_kilobytes(job.path)}"]
+    cells = [f"{_picture(exhibit.name, job.path)} {exhibit.origin}<br>{_kilobytes(job.path)}"]
     for result in results:
         stem = f"{exhibit.name}-{result.criterion}"
         (error,) = (score.error for score in result.scores if score.k == result.k)
