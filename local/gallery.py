@@ -29,6 +29,9 @@ README_PICTURES = engine.ROOT / "docs/images"
 LONGEST_SIDE = 360
 """Pixels; the images are there to be looked at, and the project is not to grow by them."""
 
+_SHOWN = 260
+"""Pixels of width, so that three columns fit beside each other."""
+
 HEADER = """\
 # Gallery
 
@@ -85,12 +88,12 @@ SKIMAGE = "skimage/data"
 EXHIBITS = [
     Exhibit(
         "temple",
-        "scikit-learn, china.jpg (danielbuechele, CC BY 2.0)",
+        "scikit-learn, china.jpg<br>danielbuechele, CC BY 2.0",
         _from("scikit-learn", f"{SKLEARN}/china.jpg"),
     ),
     Exhibit(
         "flower",
-        "scikit-learn, flower.jpg (vultilion, CC BY 2.0)",
+        "scikit-learn, flower.jpg<br>vultilion, CC BY 2.0",
         _from("scikit-learn", f"{SKLEARN}/flower.jpg"),
     ),
     *(
@@ -170,16 +173,20 @@ def _quantize(
 
 
 def _row(exhibit: Exhibit, job: Job, results: list[Result]) -> str:
-    cells = [f"![{exhibit.name}]({job.name}) {exhibit.origin}, {_kilobytes(job.path)}"]
+    cells = [f"{_picture(exhibit.name, job.path)} {exhibit.origin}<br>{_kilobytes(job.path)}"]
     for result in results:
         stem = f"{exhibit.name}-{result.criterion}"
         (error,) = (score.error for score in result.scores if score.k == result.k)
         cells.append(
-            f"![{exhibit.name} in {result.k} colours]({stem}.png)"
-            f" [{result.k} colours]({stem}.html), error {error:.2f}, "
+            _picture(f"{exhibit.name} in {result.k} colours", FOLDER / f"{stem}.png")
+            + f" [{result.k} colours]({stem}.html), error {error:.2f}, "
             + _kilobytes(FOLDER / f"{stem}.png")
         )
     return f"| {' | '.join(cells)} |\n"
+
+
+def _picture(name: str, path: Path) -> str:
+    return f'<img src="{path.name}" alt="{name}" width="{_SHOWN}"><br>'
 
 
 def _kilobytes(path: Path) -> str:

@@ -87,7 +87,9 @@ def test_example_of_a_result_has_the_shape_of_one():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_what_is_linked_is_there(page):
-    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
+    text = page.read_text()
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
+    for target in links + re.findall(r'src="([^"]*)"', text):
         if "://" not in target:
             assert (page.parent / target).exists(), target
 

@@ -1,10 +1,13 @@
 """What the template promises, where the local engine cannot show it."""
 
+import copy
 import json
 import re
 
 import pytest
 from samcli.yamlhelper import yaml_parse
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
 
 from local.engine import ROOT
 from quantization import options
@@ -238,3 +241,32 @@ def test_runbook_names_only_parameters_and_outputs_that_exist():
     states = re.findall(r"^ +(\w+):$", (ROOT / "statemachine/quantize.asl.yaml").read_text(), re.M)
     emitted = {metric[1] for metric in alarmed() | shown()}
     assert named - known - set(states) - emitted - {"ClientError", "StorageFault"} == set()
+
+
+@pytest.mark.parametrize("layer", of_type("AWS::Serverless::LayerVersion"))
+def test_changed_layer_publishes_its_functions_anew(layer, monkeypatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+
+    def versions(content: str) -> set[str]:
+        """Return the logical ids of all functions' versions."""
+        template = copy.deepcopy(TEMPLATE)
+        places = {
+            "Function": "CodeUri",
+            "LayerVersion": "ContentUri",
+            "StateMachine": "DefinitionUri",
+        }
+        for name, resource in template["Resources"].items():
+            if place := places.get(resource["Type"].removeprefix("AWS::Serverless::")):
+                key = content if name == layer else name
+                resource["Properties"][place] = {"Bucket": "packages", "Key": key}
+        translated = Translator({}, Parser()).translate(template, {})
+        return {
+            name
+            for name, resource in translated["Resources"].items()
+            if resource["Type"] == "AWS::Lambda::Version"
+        }
+
+    functions = of_type("AWS::Serverless::Function").values()
+    users = [f for f in functions if {"Ref": layer} in f["Layers"]]
+    assert users
+    assert len(versions("new") - versions("old")) == len(users)
