@@ -11,7 +11,7 @@ import pytest
 from local.deploy import deploy
 from local.engine import ROOT
 from local.stack import LOCAL_NAME, Stack, find_stack
-from tests.end_to_end.service import Service
+from tests.end_to_end.service import Service, function_names
 
 QUANTIZE = Path(sys.executable).with_name("quantize")
 
@@ -48,13 +48,7 @@ def image(make_png):
 
 @pytest.fixture(scope="session")
 def functions(aws, stack):
-    """Return each function's name by its logical id."""
-    resources = aws("cloudformation").describe_stack_resources(StackName=LOCAL_NAME)
-    return {
-        r["LogicalResourceId"]: r["PhysicalResourceId"]
-        for r in resources["StackResources"]
-        if r["ResourceType"] == "AWS::Lambda::Function"
-    }
+    return function_names(aws("cloudformation"))
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,8 @@
 import json
 import time
 
+from local.stack import LOCAL_NAME
+
 LIMIT_SECONDS = 60
 
 
@@ -13,6 +15,16 @@ def until(look):
         assert time.monotonic() < deadline, "it did not come about in time"
         time.sleep(0.1)
     return seen
+
+
+def function_names(cloudformation) -> dict[str, str]:
+    """Return each function's name by its logical id."""
+    resources = cloudformation.describe_stack_resources(StackName=LOCAL_NAME)
+    return {
+        r["LogicalResourceId"]: r["PhysicalResourceId"]
+        for r in resources["StackResources"]
+        if r["ResourceType"] == "AWS::Lambda::Function"
+    }
 
 
 class Service:

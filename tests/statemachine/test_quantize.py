@@ -266,6 +266,15 @@ def test_every_task_outlives_its_function_and_retries_alike(definition):
         assert state["Retry"] == found["Sample"]["Retry"]
 
 
+def test_throttled_calls_do_not_fill_the_history(definition):
+    task = definition["States"]["ScoreEachK"]["ItemProcessor"]["States"]["ScoreK"]
+    throttled = next(
+        r for r in task["Retry"] if "Lambda.TooManyRequestsException" in r["ErrorEquals"]
+    )
+    # Scheduled, started, failed; 25 K; an execution may have 25,000 events.
+    assert 3 * 25 * throttled["MaxAttempts"] < 20_000
+
+
 def test_every_refusal_is_caught_by_name(definition):
     own = {definition["States"]["ReportNoScores"]["Output"]["Error"]}
     for name in ("Sample", "Render"):
