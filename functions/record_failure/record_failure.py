@@ -3,13 +3,13 @@
 import os
 from typing import Any
 
-import boto3
 import msgspec
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from diagnosis import diagnose
+from quantization.client import s3_client
 from quantization.errors import REFUSALS
 from quantization.messages import EndedExecution
 from quantization.results import record
@@ -18,7 +18,7 @@ OUTPUT_BUCKET = os.environ["OUTPUT_BUCKET"]
 
 logger = Logger()
 metrics = Metrics()
-s3 = boto3.client("s3")
+s3 = s3_client()
 
 
 @logger.inject_lambda_context(correlation_id_path="detail.executionArn")

@@ -4,7 +4,6 @@ import os
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 import msgspec
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -13,6 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from description import describe, seconds_in_states
 from png import encode_png
 from previews import OriginalPreview, preview_of_result
+from quantization.client import s3_client
 from quantization.colour import from_hex
 from quantization.images import open_image
 from quantization.messages import RenderRequest, Result
@@ -29,7 +29,7 @@ MAX_BYTES = int(os.environ["MAX_MEGABYTES"]) * 10**6
 
 logger = Logger()
 metrics = Metrics()
-s3 = boto3.client("s3")
+s3 = s3_client()
 
 
 @logger.inject_lambda_context(correlation_id_path="execution")

@@ -3,12 +3,12 @@
 import os
 from typing import Any
 
-import boto3
 import msgspec
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from quantization.client import s3_client
 from quantization.images import open_image
 from quantization.messages import ObjectKey, Sampled, SampleRequest, Source
 from quantization.options import Options, check_names, chosen_options, chosen_rendering
@@ -26,7 +26,7 @@ DEFAULTS = Options(os.environ["CRITERION"], float(os.environ["ERROR_BUDGET"]))
 
 logger = Logger()
 metrics = Metrics()
-s3 = boto3.client("s3")
+s3 = s3_client()
 
 
 @logger.inject_lambda_context(correlation_id_path="execution")

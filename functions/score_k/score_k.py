@@ -1,22 +1,32 @@
 """ScoreK: fit one K to the image's colours and score it."""
 
+# Before all others: it is about how they are imported.
+import deferral  # noqa: F401
+
+# isort: split
+
+import gc
 from typing import Any
 
-import boto3
 import msgspec
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from clustering import fit
+from quantization.client import s3_client
 from quantization.colour import to_hex
 from quantization.messages import FittedScore, ScoreRequest
 from quantization.storage import check_out
 from quantization.summary import Summary
 
+# What was imported stays, so the collector need not look at it.
+gc.freeze()
+gc.enable()
+
 logger = Logger()
 metrics = Metrics()
-s3 = boto3.client("s3")
+s3 = s3_client()
 
 
 @logger.inject_lambda_context(correlation_id_path="execution")
