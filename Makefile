@@ -7,7 +7,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run console stop test lint lock events diagram gallery schema build deploy delete audit benchmark-reliability
+.PHONY: help run invoke console stop test lint lock events diagram gallery schema build deploy delete audit benchmark-reliability
 export SAM_CLI_TELEMETRY := 0
 ENV := default
 ARCHITECTURE := arm64
@@ -66,6 +66,9 @@ delete: $(SYNCED)  ## delete the stack on AWS, but neither the uploads nor the r
 
 events: $(SYNCED)  ## record events/ and env.json from the newest execution on the local engine
 	python -m local.record_events
+
+invoke: $(SYNCED)  ## run FUNCTION in a container with its recorded event, against the local engine
+	@.venv/bin/python -m local.invoke $(FUNCTION)
 
 diagram: $(SYNCED)  ## draw docs/images/state-machine.svg from statemachine/
 	@.venv/bin/python -m local.diagram

@@ -1,5 +1,11 @@
 """ScoreK: fit one K to the image's colours and score it."""
 
+# Before all others: it is about how they are imported.
+import deferral  # noqa: F401
+
+# isort: split
+
+import gc
 from typing import Any
 
 import msgspec
@@ -13,6 +19,10 @@ from quantization.messages import FittedScore, ScoreRequest
 from quantization.s3 import make_client, storage_faults
 from quantization.storage import check_out
 from quantization.summary import Summary
+
+# What was imported stays, so the collector need not look at it.
+gc.freeze()
+gc.enable()
 
 logger = Logger()
 metrics = Metrics()
