@@ -32,9 +32,11 @@ def functions(build: Path) -> Iterator[BuiltFunction]:
     values = {name: about.get("Default") for name, about in template["Parameters"].items()}
 
     def resolve(value: Any) -> str:
-        if isinstance(value, dict):
-            return str(values.get(value["Ref"], value["Ref"].lower()))
-        return str(value)
+        if not isinstance(value, dict):
+            return str(value)
+        if "Fn::Sub" in value:
+            return str(value["Fn::Sub"])
+        return str(values.get(value["Ref"], value["Ref"].lower()))
 
     for name, resource in resources.items():
         if resource["Type"] != "AWS::Serverless::Function":
