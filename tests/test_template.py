@@ -49,35 +49,6 @@ def test_parameters_offer_what_uploads_may_ask_for():
     assert f"KMin + {options.MOST_SIZES}" in parameters["KMax"]["Description"]
 
 
-@pytest.mark.parametrize("layer", of_type("AWS::Serverless::LayerVersion"))
-def test_changed_layer_publishes_its_functions_anew(layer, monkeypatch):
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-
-    def versions(content: str) -> set[str]:
-        """Return the logical ids of all functions' versions."""
-        template = copy.deepcopy(TEMPLATE)
-        places = {
-            "Function": "CodeUri",
-            "LayerVersion": "ContentUri",
-            "StateMachine": "DefinitionUri",
-        }
-        for name, resource in template["Resources"].items():
-            if place := places.get(resource["Type"].removeprefix("AWS::Serverless::")):
-                key = content if name == layer else name
-                resource["Properties"][place] = {"Bucket": "packages", "Key": key}
-        translated = Translator({}, Parser()).translate(template, {})
-        return {
-            name
-            for name, resource in translated["Resources"].items()
-            if resource["Type"] == "AWS::Lambda::Version"
-        }
-
-    functions = of_type("AWS::Serverless::Function").values()
-    users = [f for f in functions if {"Ref": layer} in f["Layers"]]
-    assert users
-    assert len(versions("new") - versions("old")) == len(users)
-
-
 @pytest.mark.parametrize("bucket", of_type("AWS::S3::Bucket"))
 def test_bucket_is_private_and_encrypted(bucket):
     properties = of_type("AWS::S3::Bucket")[bucket]
@@ -164,3 +135,32 @@ def test_every_function_and_the_machine_log_for_so_long_as_the_parameter_says():
     assert {*used, "StateMachineLogs"} == logs.keys()
     for group in logs.values():
         assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+@pytest.mark.parametrize("layer", of_type("AWS::Serverless::LayerVersion"))
+def test_changed_layer_publishes_its_functions_anew(layer, monkeypatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+
+    def versions(content: str) -> set[str]:
+        """Return the logical ids of all functions' versions."""
+        template = copy.deepcopy(TEMPLATE)
+        places = {
+            "Function": "CodeUri",
+            "LayerVersion": "ContentUri",
+            "StateMachine": "DefinitionUri",
+        }
+        for name, resource in template["Resources"].items():
+            if place := places.get(resource["Type"].removeprefix("AWS::Serverless::")):
+                key = content if name == layer else name
+                resource["Properties"][place] = {"Bucket": "packages", "Key": key}
+        translated = Translator({}, Parser()).translate(template, {})
+        return {
+            name
+            for name, resource in translated["Resources"].items()
+            if resource["Type"] == "AWS::Lambda::Version"
+        }
+
+    functions = of_type("AWS::Serverless::Function").values()
+    users = [f for f in functions if {"Ref": layer} in f["Layers"]]
+    assert users
+    assert len(versions("new") - versions("old")) == len(users)
