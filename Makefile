@@ -7,7 +7,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run console stop test lint lock events diagram gallery schema build deploy delete audit benchmark benchmark-reliability
+.PHONY: help run invoke console stop test lint lock events diagram gallery schema build deploy delete audit benchmark-reliability
 export SAM_CLI_TELEMETRY := 0
 ENV := default
 ARCHITECTURE := arm64
@@ -18,7 +18,7 @@ UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo .tools/uv/bi
 export PATH := $(CURDIR)/.venv/bin:$(abspath $(dir $(UV))):$(PATH)
 
 help:  ## say what can be made
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
 
 run: $(SYNCED)  ## quantize IMAGE on the local engine (or on STACK), results in OUT
 	@quantize $(if $(IMAGE),"$$IMAGE") $(if $(OUT),--out "$$OUT") \
@@ -48,11 +48,11 @@ lock: $(SYNCED)  ## bring uv.lock and the layers' requirements up to pyproject.t
 build: $(SYNCED)  ## build for AWS, for ARCHITECTURE (arm64 or x86_64)
 	sam build --config-env $(ENV) --parameter-overrides Architecture=$(ARCHITECTURE)
 
-benchmark: $(SYNCED)  ## measure NAME: a module or package of benchmarks/
-	uv run --quiet --frozen --group benchmarks python -m benchmarks.$(NAME)
-
 benchmark-reliability: $(SYNCED)  ## decode broken and hostile files for five minutes
 	.venv/bin/python -m benchmarks.reliability.fuzz --seconds 300
+
+benchmark-%: $(SYNCED)  ## print how render, peers, pipeline, k_selection, ... compare (ARGS=--help)
+	uv run --quiet --frozen --group benchmarks python -m benchmarks.$* $(ARGS)
 
 audit: $(UV)  ## hold every locked dependency against the known vulnerabilities (asks osv.dev)
 	uv audit --frozen
@@ -66,6 +66,9 @@ delete: $(SYNCED)  ## delete the stack on AWS, but neither the uploads nor the r
 
 events: $(SYNCED)  ## record events/ and env.json from the newest execution on the local engine
 	python -m local.record_events
+
+invoke: $(SYNCED)  ## run FUNCTION in a container with its recorded event, against the local engine
+	@.venv/bin/python -m local.invoke $(FUNCTION)
 
 diagram: $(SYNCED)  ## draw docs/images/state-machine.svg from statemachine/
 	@.venv/bin/python -m local.diagram

@@ -1,1 +1,1 @@
-"""Commands that measure the service beside its baseline and its peers."""
+"""Commands that measure the service beside its baseline and its peers: ``make benchmark-NAME``."""

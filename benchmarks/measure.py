@@ -13,16 +13,6 @@ ROOT = Path(__file__).parents[1]
 # One thread each: their number would otherwise decide, and that of the other work on the machine.
 ENVIRONMENT = {
     **os.environ,
-    "PYTHONPATH": os.pathsep.join(
-        str(ROOT / folder)
-        for folder in (
-            ".",
-            "layers/common",
-            "functions/sample",
-            "functions/score_k",
-            "functions/render",
-        )
-    ),
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "OPENCV_FOR_THREADS_NUM": "1",

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 
 import pytest
 from samcli.yamlhelper import yaml_parse
@@ -10,6 +11,9 @@ from samtranslator.translator.translator import Translator
 
 from local.engine import ROOT
 from quantization import options
+from quantization.errors import REFUSALS
+from quantization.s3 import LONGEST_CALL_SECONDS
+from tests.dashboards import metrics_of
 
 TEMPLATE = yaml_parse((ROOT / "template.yml").read_text())
 RESOURCES = TEMPLATE["Resources"]
@@ -135,6 +139,108 @@ def test_every_function_and_the_machine_log_for_so_long_as_the_parameter_says():
     assert {*used, "StateMachineLogs"} == logs.keys()
     for group in logs.values():
         assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+@pytest.mark.parametrize("function", of_type("AWS::Serverless::Function"))
+def test_function_outlives_a_call_of_s3_that_is_never_answered(function):
+    assert of_type("AWS::Serverless::Function")[function]["Timeout"] > LONGEST_CALL_SECONDS
+
+
+# Operations.
+
+ALARMS = of_type("AWS::CloudWatch::Alarm")
+# What AWS publishes, and the resource that its dimension names:
+# https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+# https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+PUBLISHED = {
+    ("AWS/Lambda", "FunctionName", "AWS::Serverless::Function"): {
+        "ConcurrentExecutions",
+        "Duration",
+        "Throttles",
+    },
+    ("AWS/States", "StateMachineArn", "AWS::Serverless::StateMachine"): {
+        "ExecutionsStarted",
+        "ExecutionsSucceeded",
+        "ExecutionsFailed",
+        "ExecutionsTimedOut",
+        "ExecutionsAborted",
+        "ExecutionThrottled",
+    },
+    ("AWS/SQS", "QueueName", "AWS::SQS::Queue"): {"ApproximateNumberOfMessagesVisible"},
+}
+
+
+def alarmed() -> set[tuple[str, str, str, str]]:
+    """Return namespace, metric, dimension and resource of what the alarms are on."""
+    found = set()
+    for alarm in ALARMS.values():
+        stats = [m["MetricStat"]["Metric"] for m in alarm.get("Metrics", []) if "MetricStat" in m]
+        for metric in stats or [alarm]:
+            (dimension,) = metric["Dimensions"]
+            value = dimension["Value"]
+            if isinstance(value, dict):
+                (value,) = value.values()
+            found.add(
+                (
+                    str(metric["Namespace"]),
+                    metric["MetricName"],
+                    dimension["Name"],
+                    value[0] if isinstance(value, list) else value,
+                )
+            )
+    return found
+
+
+def shown() -> set[tuple[str, str, str, str]]:
+    """Return the same of what the dashboard shows."""
+    (dashboard,) = of_type("AWS::CloudWatch::Dashboard").values()
+    found = set()
+    for widget in json.loads(dashboard["DashboardBody"]["Fn::Sub"])["widgets"]:
+        for metric in metrics_of(widget):
+            found.add((*metric[:3], metric[3].removeprefix("${").removesuffix("}")))
+    return found
+
+
+def test_alarms_and_dashboard_are_on_what_aws_publishes_of_the_resources():
+    of_aws = {metric for metric in alarmed() | shown() if metric[0].startswith("AWS/")}
+    assert len(of_aws) > 10
+    for namespace, metric, dimension, resource in of_aws:
+        kind = RESOURCES[resource]["Type"]
+        assert metric in PUBLISHED[namespace, dimension, kind]
+
+
+def test_every_function_is_watched_for_throttles():
+    throttled = {metric[3] for metric in alarmed() if metric[1] == "Throttles"}
+    assert throttled == of_type("AWS::Serverless::Function").keys()
+
+
+def test_dashboard_shows_every_alarm():
+    (dashboard,) = of_type("AWS::CloudWatch::Dashboard").values()
+    for alarm in ALARMS:
+        assert f'"${{{alarm}.Arn}}"' in dashboard["DashboardBody"]["Fn::Sub"]
+
+
+@pytest.mark.parametrize("alarm", ALARMS)
+def test_alarm_notifies_the_topic_if_there_is_one(alarm):
+    topic = {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
+    assert ALARMS[alarm]["AlarmActions"] == ALARMS[alarm]["OKActions"] == topic
+    assert ALARMS[alarm]["TreatMissingData"] == "notBreaching"
+
+
+def test_runbook_starts_from_each_alarm():
+    runbook = (ROOT / "docs/operations.md").read_text()
+    headings = re.findall(r"^## (\w+Alarm)$", runbook, re.MULTILINE)
+    assert sorted(headings) == sorted(ALARMS)
+
+
+def test_runbook_names_only_parameters_and_outputs_that_exist():
+    runbook = (ROOT / "docs/operations.md").read_text()
+    named = set(re.findall(r"`([A-Z][a-z]+(?:[A-Z][A-Za-z]+)+)`", runbook))
+    known = {*TEMPLATE["Parameters"], *TEMPLATE["Outputs"], *RESOURCES, *REFUSALS}
+    states = re.findall(r"^ +(\w+):$", (ROOT / "statemachine/quantize.asl.yaml").read_text(), re.M)
+    emitted = {metric[1] for metric in alarmed() | shown()}
+    assert named - known - set(states) - emitted - {"ClientError", "StorageFault"} == set()
 
 
 @pytest.mark.parametrize("layer", of_type("AWS::Serverless::LayerVersion"))

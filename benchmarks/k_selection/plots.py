@@ -55,7 +55,7 @@ def _draw_silhouettes(curves: dict[str, tuple[list[int], list[float], list[float
         axes.plot(ks, silhouettes, marker=".", markersize=4, label=name)
     axes.axvspan(tables.K_MIN, tables.K_MAX, alpha=0.08)
     axes.set(xlabel="K (shaded: the window that is searched)", ylabel="mean silhouette")
-    axes.legend()
+    figure.legend(loc="outside upper center", ncols=3, fontsize="small")
     _save(figure, "silhouettes")
 
 

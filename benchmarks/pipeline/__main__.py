@@ -43,6 +43,7 @@ def in_one_process(source: Path, runs: int, folder: Path) -> str:
         "seed": ["python", "-m", "benchmarks.seed", source, seeds],
         "imports alone": ["python", HERE / "import_all.py"],
         "sample": ["python", HERE / "sample_file.py", source],
+        "decode, count colours": ["python", HERE / "count_file.py", source],
         "decode": ["python", ROOT / "benchmarks" / "render" / "decode_file.py", source],
     }
     run(commands["ours"])

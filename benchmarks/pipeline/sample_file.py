@@ -1,8 +1,16 @@
-"""Do what Sample does, and nothing else: sample_file.py IMAGE."""
+"""Do what Sample does, and import no more than it does: sample_file.py IMAGE."""
 
 import sys
 from pathlib import Path
 
-from benchmarks.steps import sampled
+from quantization.images import open_image
+from sampling import STRIP_PIXELS, summarise
 
-sampled(Path(sys.argv[1]))
+image = open_image(Path(sys.argv[1]), max_pixels=10**9)
+summarise(
+    image.strips(STRIP_PIXELS),
+    pixels=image.width * image.height,
+    k_min=8,
+    k_max=32,
+    sample_size=2048,
+)

@@ -3,7 +3,6 @@
 import os
 from typing import Any
 
-import boto3
 import msgspec
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -13,15 +12,17 @@ from diagnosis import diagnose
 from quantization.errors import REFUSALS
 from quantization.messages import EndedExecution
 from quantization.results import record
+from quantization.s3 import make_client, storage_faults
 
 OUTPUT_BUCKET = os.environ["OUTPUT_BUCKET"]
 
 logger = Logger()
 metrics = Metrics()
-s3 = boto3.client("s3")
+s3 = make_client()
 
 
 @logger.inject_lambda_context(correlation_id_path="detail.executionArn")
+@storage_faults()
 def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     """Record how an `EndedExecution` failed; return its error and cause for the machine's end.
 
@@ -35,7 +36,8 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     if record(s3, OUTPUT_BUCKET, failure):
         kind = "Refusals" if failure.error in REFUSALS else "Crashes"
         metrics.add_metric(kind, MetricUnit.Count, 1)
-        metrics.add_metadata("error", failure.error)
+        # Counted once for the alarm, by service, and once by error.
+        metrics.add_dimensions(error=failure.error)
         metrics.flush_metrics()
         logger.info("recorded", error=failure.error)
     source = failure.source

@@ -4,7 +4,6 @@ import os
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 import msgspec
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -18,6 +17,7 @@ from quantization.images import open_image
 from quantization.messages import RenderRequest, Result
 from quantization.options import chosen_rendering
 from quantization.results import publish
+from quantization.s3 import make_client, storage_faults
 from quantization.storage import as_file, open_upload
 from recolour import Recoloured, recolour
 from report import report
@@ -29,10 +29,11 @@ MAX_BYTES = int(os.environ["MAX_MEGABYTES"]) * 10**6
 
 logger = Logger()
 metrics = Metrics()
-s3 = boto3.client("s3")
+s3 = make_client()
 
 
 @logger.inject_lambda_context(correlation_id_path="execution")
+@storage_faults()
 def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     """Turn a `RenderRequest` into a `Rendered`."""
     request = msgspec.convert(event, RenderRequest)
@@ -67,6 +68,8 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
 
     metrics.add_metric("ImagesQuantized", MetricUnit.Count, 1)
     metrics.add_metric("ChosenK", MetricUnit.Count, request.k)
+    taken = datetime.now(UTC) - min(request.entered.values())
+    metrics.add_metric("ExecutionDuration", MetricUnit.Seconds, taken.total_seconds())
     metrics.flush_metrics()
     logger.info("rendered", k=request.k, image=rendered.image.key, superseded=rendered.superseded)
     return msgspec.to_builtins(rendered)

@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from histogram import draw_evenly
-from quantization.summary import Colours
+from quantization.summary import Colours, draw_evenly
 
 CANDIDATES = 32_768
 """Pixels drawn to select a sample from: the more, the steadier the silhouette."""
@@ -50,7 +49,7 @@ class PixelDraw:
             chosen = self._positions[first:last] - self._start
             keys = np.zeros(len(chosen))
             self._start = end
-        rgb = strip.reshape(-1, strip.shape[-1])[chosen, :3]
+        rgb = strip.reshape(-1, strip.shape[-1]).take(chosen, axis=0)[:, :3]
         self.rgb = np.concatenate([self.rgb, rgb])
         self.roughness = np.concatenate([self.roughness, _roughness(strip, chosen)])
         self._keys = np.concatenate([self._keys, keys])
@@ -70,14 +69,17 @@ class PixelDraw:
 
 def _roughness(strip: NDArray[np.uint8], chosen: NDArray[np.intp]) -> NDArray[np.int16]:
     """Return how far pixels, given by flat positions, differ from their visible neighbours."""
-    rows, columns = strip.shape[:2]
+    rows, columns, channels = strip.shape
+    pixels = strip.reshape(-1, channels)
     y, x = np.divmod(chosen, columns)
-    levels = strip[y, x, :3].astype(np.int16)
+    levels = pixels.take(chosen, axis=0)[:, :3].astype(np.int16)
     roughness = np.zeros(len(chosen), dtype=np.int16)
     for dy, dx in ((-1, 0), (1, 0), (0, -1), (0, 1)):
-        neighbours = strip[np.clip(y + dy, 0, rows - 1), np.clip(x + dx, 0, columns - 1)]
+        beside = np.clip(y + dy, 0, rows - 1) * columns + np.clip(x + dx, 0, columns - 1)
+        neighbours = pixels.take(beside, axis=0)
         steps = np.abs(neighbours[:, :3] - levels).max(axis=1)
-        steps[(neighbours[:, 3:] == 0).any(axis=1)] = 0
+        if channels == 4:
+            steps[neighbours[:, 3] == 0] = 0
         np.maximum(roughness, steps, out=roughness)
     return roughness
 

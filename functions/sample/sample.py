@@ -3,7 +3,6 @@
 import os
 from typing import Any
 
-import boto3
 import msgspec
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -13,6 +12,7 @@ from quantization.images import open_image
 from quantization.messages import ObjectKey, Sampled, SampleRequest, Source, Window
 from quantization.options import Options, check_names, chosen_options, chosen_rendering
 from quantization.results import check_key
+from quantization.s3 import make_client, storage_faults
 from quantization.storage import as_file, check_in, open_upload
 from sampling import STRIP_PIXELS, summarise
 
@@ -29,10 +29,11 @@ DEFAULTS = Options(
 
 logger = Logger()
 metrics = Metrics()
-s3 = boto3.client("s3")
+s3 = make_client()
 
 
 @logger.inject_lambda_context(correlation_id_path="execution")
+@storage_faults()
 def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     """Turn a `SampleRequest` into a `Sampled`."""
     request = msgspec.convert(event, SampleRequest)

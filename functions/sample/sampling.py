@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drawing import CANDIDATES, PixelDraw, clean_sample
-from histogram import ColourCount, draw_evenly, pool
+from histogram import ColourCount, pool
 from quantization.errors import EmptyImage
-from quantization.summary import Colours, Summary
+from quantization.summary import Colours, Summary, draw_evenly
 
 MOST_FINE = 32_768
 """Rows of `Summary.fine`."""

@@ -1,8 +1,13 @@
 """ScoreK: fit one K to the image's colours and score it."""
 
+# Before all others: it is about how they are imported.
+import deferral  # noqa: F401
+
+# isort: split
+
+import gc
 from typing import Any
 
-import boto3
 import msgspec
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -11,15 +16,21 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from clustering import fit
 from quantization.colour import to_hex
 from quantization.messages import FittedScore, ScoreRequest
+from quantization.s3 import make_client, storage_faults
 from quantization.storage import check_out
 from quantization.summary import Summary
 
+# What was imported stays, so the collector need not look at it.
+gc.freeze()
+gc.enable()
+
 logger = Logger()
 metrics = Metrics()
-s3 = boto3.client("s3")
+s3 = make_client()
 
 
 @logger.inject_lambda_context(correlation_id_path="execution")
+@storage_faults()
 def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     """Turn a `ScoreRequest` into a `FittedScore`."""
     request = msgspec.convert(event, ScoreRequest)

@@ -16,7 +16,7 @@ def main() -> None:
 
         from ministack import app
 
-        from local.launcher import buckets, functions, machines  # noqa: F401 - they mend
+        from local.launcher import alarms, buckets, functions, machines  # noqa: F401 - they mend
 
         app.main()
 

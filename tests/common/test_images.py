@@ -410,3 +410,16 @@ def test_strips_make_up_the_image(kind, opencv_pixels, strip_pixels, picture, sa
 
     assert all(len(a) == len(b) for a, b in pairwise(strips[:-1]))
     np.testing.assert_array_equal(np.concatenate(strips), whole)
+
+
+def test_want_of_memory_is_not_blamed_on_the_image(tmp_path, make_png, monkeypatch):
+    def fail(*_):
+        error = pyvips.Error("unable to call pngload")
+        error.detail = "vips_tracked: out of memory -- size == 34MB\n"
+        raise error
+
+    monkeypatch.setattr("quantization.images._load", fail)
+    path = tmp_path / "any.png"
+    path.write_bytes(make_png(np.zeros((2, 2, 3))))
+    with pytest.raises(MemoryError):
+        open_image(path, max_pixels=9)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from local.deploy import deploy
 from local.engine import ROOT
 from local.stack import LOCAL_NAME, Stack, find_stack
+from tests.end_to_end.service import Service, function_names
 
 QUANTIZE = Path(sys.executable).with_name("quantize")
 
@@ -42,3 +44,18 @@ def image(make_png):
     # Three colours: one K to try, which is quick.
     rows = np.arange(12)[:, None, None] % 3 * 100
     return lambda seed=0: make_png(np.broadcast_to(rows + np.array([0, 5, seed]), (12, 12, 3)))
+
+
+@pytest.fixture(scope="session")
+def functions(aws, stack):
+    return function_names(aws("cloudformation"))
+
+
+@pytest.fixture(scope="session")
+def service(stack):
+    return Service(stack)
+
+
+@pytest.fixture
+def name() -> str:
+    return f"{uuid.uuid4()}/späth photo+1 100%"

@@ -13,7 +13,6 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
 
-from clustering import RESTARTS
 from local.engine import ROOT
 from local.schema import SCHEMAS
 from quantization.colour import from_hex
@@ -70,16 +69,18 @@ def test_palette_and_scores_are_scikit_learns_own(result, photo):
         k_max=32,
         sample_size=result.sample_size,
     )
-    kmeans = KMeans(result.k, n_init=RESTARTS, random_state=0)
-    kmeans.fit(summary.pooled.rgb, sample_weight=summary.pooled.counts)
-
-    assert {swatch.colour for swatch in result.palette} == {
-        f"#{r:02x}{g:02x}{b:02x}" for r, g, b in np.rint(kmeans.cluster_centers_).astype(int)
-    }
+    colours, counts, sample = *summary.pooled, summary.sample.rgb
+    palette = from_hex([swatch.colour for swatch in result.palette]).astype(np.float32)
     (score,) = (score for score in result.scores if score.k == result.k)
-    sample = summary.sample.rgb
-    silhouette = silhouette_score(sample, kmeans.predict(sample))
-    assert score.silhouette == pytest.approx(silhouette, abs=1e-4)
+
+    # Going on from the palette, scikit-learn hardly moves; starting anew, it does no better.
+    onwards = KMeans(result.k, init=palette, n_init=1, max_iter=1)
+    onwards.fit(colours, sample_weight=counts)
+    np.testing.assert_allclose(palette, onwards.cluster_centers_, atol=1)
+    anew = KMeans(result.k, n_init=10, random_state=0).fit(colours, sample_weight=counts)
+    assert onwards.inertia_ <= 1.005 * anew.inertia_
+    silhouette = silhouette_score(sample, onwards.predict(sample))
+    assert score.silhouette == pytest.approx(silhouette, abs=1e-3)
     assert [score.k for score in result.scores] == ks
 
 

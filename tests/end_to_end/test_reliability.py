@@ -1,107 +1,12 @@
 """Every upload ends in one known state, on the deployed service."""
 
 import json
-import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from local.stack import LOCAL_NAME
-
-LIMIT_SECONDS = 60
-
-
-@pytest.fixture(scope="module")
-def functions(aws, stack):
-    """Return each function's name by its logical id."""
-    resources = aws("cloudformation").describe_stack_resources(StackName=LOCAL_NAME)
-    return {
-        r["LogicalResourceId"]: r["PhysicalResourceId"]
-        for r in resources["StackResources"]
-        if r["ResourceType"] == "AWS::Lambda::Function"
-    }
-
-
-def until(look):
-    """Return the first value of `look` that is not None."""
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while (seen := look()) is None:
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.1)
-    return seen
-
-
-class Service:
-    """What a user does with the service, and sees of it."""
-
-    def __init__(self, stack) -> None:
-        self.stack = stack
-        self.inputs: dict[str, str] = {}
-
-    def upload(self, key: str, body: bytes, **metadata: str) -> str:
-        put = self.stack.s3.put_object(
-            Bucket=self.stack.input_bucket, Key=key, Body=body, Metadata=metadata
-        )
-        return put["VersionId"]
-
-    def executions(self, version: str) -> list[dict]:
-        """Describe the executions that an upload started."""
-        pages = self.stack.states.get_paginator("list_executions").paginate(
-            stateMachineArn=self.stack.state_machine
-        )
-        describe = self.stack.states.describe_execution
-        for arn in (e["executionArn"] for page in pages for e in page["executions"]):
-            if arn not in self.inputs:
-                self.inputs[arn] = describe(executionArn=arn)["input"]
-        return [
-            describe(executionArn=arn)
-            for arn, event in list(self.inputs.items())
-            if version in event
-        ]
-
-    def ended(self, version: str) -> dict:
-        """Wait until the execution of an upload has ended."""
-
-        def look():
-            started = self.executions(version)
-            return started[0] if started and started[0]["status"] != "RUNNING" else None
-
-        return until(look)
-
-    def again(self, version: str) -> dict:
-        """Start another execution with the same event, and wait for its end."""
-        started = self.stack.states.start_execution(
-            stateMachineArn=self.stack.state_machine, input=self.executions(version)[0]["input"]
-        )
-
-        def look():
-            seen = self.stack.states.describe_execution(executionArn=started["executionArn"])
-            return seen if seen["status"] != "RUNNING" else None
-
-        return until(look)
-
-    def read(self, key: str):
-        """Return a JSON of the output bucket, or None."""
-        try:
-            there = self.stack.s3.get_object(Bucket=self.stack.output_bucket, Key=key)
-        except self.stack.s3.exceptions.NoSuchKey:
-            return None
-        return json.loads(there["Body"].read())
-
-    def outputs(self, prefix: str) -> set[str]:
-        listed = self.stack.s3.list_objects_v2(Bucket=self.stack.output_bucket, Prefix=prefix)
-        return {there["Key"] for there in listed.get("Contents", [])}
-
-
-@pytest.fixture(scope="module")
-def service(stack):
-    return Service(stack)
-
-
-@pytest.fixture
-def name() -> str:
-    return f"{uuid.uuid4()}/späth photo+1 100%"
+from tests.end_to_end.service import until
 
 
 def test_refused_upload_is_told_why_beside_the_missing_result(service, name):

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 
 import sample
 from drawing import PixelDraw
-from histogram import MOST_EXACT, ColourCount, draw_evenly, pool
+from histogram import MOST_EXACT, ColourCount, pool
 from quantization.errors import (
     EmptyImage,
     ImageTooLarge,
@@ -21,7 +21,7 @@ from quantization.images import open_image
 from quantization.messages import FittedScore, Sampled, SampleRequest, Window
 from quantization.options import MOST_SIZES, SIZES
 from quantization.storage import check_out
-from quantization.summary import Colours, Summary
+from quantization.summary import Colours, Summary, draw_evenly
 from sampling import summarise, worthwhile_ks
 from tests.conftest import EXECUTION
 

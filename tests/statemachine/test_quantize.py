@@ -15,6 +15,7 @@ from samcli.yamlhelper import yaml_parse
 
 from local.engine import ROOT
 from quantization import errors
+from quantization.s3 import StorageFault
 
 DEFINITION = ROOT / "statemachine/quantize.asl.yaml"
 EVENT = json.loads((ROOT / "events/upload.json").read_text())
@@ -183,10 +184,9 @@ def test_defect_fails_in_its_own_state(machine, state):
     assert entered(machine.history(ended))[-1].lower() == state
 
 
-@pytest.mark.parametrize("part", [{"sample": None}, {"render": None}, {"score": None}])
-def test_fault_of_lambda_is_retried(machine, part):
-    fault = "Lambda.ServiceException"
-    (name,) = part
+@pytest.mark.parametrize("fault", ["Lambda.ServiceException", StorageFault.__name__])
+@pytest.mark.parametrize("name", ["sample", "render", "score"])
+def test_passing_fault_is_retried(machine, name, fault):
     ended = machine({name: {"9": fault} if name == "score" else fault, "once": True})
 
     assert ended["status"] == "SUCCEEDED"
@@ -196,7 +196,9 @@ def test_fault_of_lambda_is_retried(machine, part):
 
 
 # What a function that was killed, ran out of time or out of memory ends with.
-@pytest.mark.parametrize("crash", ["Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout"])
+@pytest.mark.parametrize(
+    "crash", ["Lambda.Unknown", "Runtime.ExitError", "Runtime.OutOfMemory", "Sandbox.Timedout"]
+)
 def test_crash_of_a_function_is_tried_again(machine, crash):
     assert machine({"render": crash, "once": True})["status"] == "SUCCEEDED"
 
@@ -262,6 +264,15 @@ def test_every_task_outlives_its_function_and_retries_alike(definition):
     for name, state in found.items():
         assert state["TimeoutSeconds"] > int(timeouts[name])
         assert state["Retry"] == found["Sample"]["Retry"]
+
+
+def test_throttled_calls_do_not_fill_the_history(definition):
+    task = definition["States"]["ScoreEachK"]["ItemProcessor"]["States"]["ScoreK"]
+    throttled = next(
+        r for r in task["Retry"] if "Lambda.TooManyRequestsException" in r["ErrorEquals"]
+    )
+    # Scheduled, started, failed; 25 K; an execution may have 25,000 events.
+    assert 3 * 25 * throttled["MaxAttempts"] < 20_000
 
 
 def test_every_refusal_is_caught_by_name(definition):

@@ -286,8 +286,10 @@ def _is_ordinary(image: pyvips.Image) -> bool:
     )
 
 
-def _damaged(kind: str, error: pyvips.Error) -> UnsupportedImage:
+def _damaged(kind: str, error: pyvips.Error) -> UnsupportedImage | MemoryError:
     cause = error.detail.strip().splitlines() or [error.message]
+    if "out of memory" in error.detail:
+        return MemoryError(cause[0])
     return UnsupportedImage(f"the {kind} file is damaged or cut off: {cause[0]}")
 
 

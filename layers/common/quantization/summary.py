@@ -53,3 +53,24 @@ class Summary(NamedTuple):
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:
         """Put together again what `to_arrays` took apart."""
         return cls(*(Colours(arrays[f"{n}_rgb"], arrays[f"{n}_counts"]) for n in cls._fields))
+
+
+def draw_evenly(colours: Colours, size: int, rng: np.random.Generator) -> Colours:
+    """Draw about `size` rows evenly along the rows, each by its number of pixels.
+
+    Every pixel has the same chance (systematic sampling), so counts of the draw estimate those
+    of the whole, and steadily so if similar colours are neighbours.
+
+    Returns
+    -------
+    drawn : Colours
+        At most `size` rows with counts that sum to `size`; all of `colours` if it has no more
+        rows than that.
+    """
+    if len(colours.rgb) <= size:
+        return colours
+    step = colours.counts.sum() / size
+    ends = np.cumsum(colours.counts)
+    rows = np.searchsorted(ends, (np.arange(size) + rng.random()) * step, side="right")
+    rows, counts = np.unique(rows, return_counts=True)
+    return Colours(colours.rgb[rows], counts)

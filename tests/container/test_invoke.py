@@ -1,0 +1,60 @@
+"""`sam local invoke` of each function with its recorded event, against the engine's buckets.
+
+Skipped where no container engine answers: `local/podman/serve` starts one.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from docker.errors import DockerException
+
+from local import engine
+from local.invoke import EVENTS, invoke
+
+BUCKETS = {"WORK_BUCKET": "invokedwork", "OUTPUT_BUCKET": "invokedoutput"}
+
+
+@pytest.fixture(scope="module")
+def container_engine():
+    """A container engine that answers, or the test is skipped."""
+    try:
+        docker.from_env().ping()
+    except DockerException as error:
+        pytest.skip(f"no container engine: {error}")
+
+
+@pytest.fixture
+def invoked(container_engine, engine_port, tmp_path):
+    """Invoke a function with its recorded event, but for what is given; return its answer."""
+    variables = tmp_path / "env.json"
+    parameters = BUCKETS | {"AWS_ENDPOINT_URL_S3": engine.endpoint(engine_port)}
+    variables.write_text(json.dumps({"Parameters": parameters}))
+
+    def call(function: str, **changes: Any) -> Any:
+        event = tmp_path / "event.json"
+        event.write_text(json.dumps(json.loads(EVENTS[function].read_text()) | changes))
+        return json.loads(invoke(function, event, variables, []))
+
+    return call
+
+
+def test_each_function_does_its_part_in_a_container(invoked, aws, photo: Path):
+    s3 = aws("s3")
+    for bucket in ("invokedinput", *BUCKETS.values()):
+        s3.create_bucket(Bucket=bucket)
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    there = s3.put_object(Bucket="invokedinput", Key="china.jpg", Body=photo.read_bytes())
+    upload = {"bucket": "invokedinput", "key": "china.jpg", "version_id": there["VersionId"]}
+    upload |= {"etag": there["ETag"].strip('"'), "sequencer": "0A"}
+
+    sampled = invoked("SampleFunction", upload=upload)
+    assert sampled["ks"] == list(range(8, 33))
+    scored = invoked("ScoreKFunction", summary=sampled["summary"])
+    rendered = invoked("RenderFunction", source=sampled["source"], palette=scored["palette"])
+
+    where = {name[0].upper() + name[1:]: value for name, value in rendered["result"].items()}
+    result = json.load(s3.get_object(**where)["Body"])
+    assert {swatch["colour"] for swatch in result["palette"]} == set(scored["palette"])
