@@ -1,4 +1,4 @@
-"""The client of S3: how it is made, how long it tries, and what it raises when that is too short."""
+"""The client of S3: how it is made, how long it tries, and what it raises if that is too short."""
 
 import gzip
 from collections.abc import Iterator
