@@ -32,11 +32,12 @@ def functions(build: Path) -> Iterator[BuiltFunction]:
     values = {name: about.get("Default") for name, about in template["Parameters"].items()}
 
     def resolve(value: Any) -> str:
-        if not isinstance(value, dict):
-            return str(value)
-        if "Fn::Sub" in value:
-            return str(value["Fn::Sub"])
-        return str(values.get(value["Ref"], value["Ref"].lower()))
+        match value:
+            case {"Ref": name}:
+                return str(values.get(name, name.lower()))
+            case {"Fn::Sub": text}:
+                return str(text)
+        return str(value)
 
     for name, resource in resources.items():
         if resource["Type"] != "AWS::Serverless::Function":

@@ -13,7 +13,7 @@ from samcli.yamlhelper import yaml_parse
 from local import engine
 from local.deploy import deploy
 from local.stack import LOCAL_NAME, engine_environment, find_stack
-from tests.end_to_end.test_reliability import Service
+from tests.end_to_end.service import Service
 from tests.engine.cloud import free_port
 
 # Services that the engine's functions do not call themselves.

@@ -84,7 +84,7 @@ def test_image_and_result_are_written(s3, upload, make_png, context):
     assert page["ContentType"] == "text/html; charset=utf-8"
     html = page["Body"].read().decode()
     assert "<h1>ä+b.c.PNG in 3 colours</h1>" in html
-    assert "Sample 2.0 s, ScoreEachK" in html
+    assert "Sample 2.0\N{NO-BREAK SPACE}s, ScoreEachK" in html
 
     document = s3.get_object(Bucket="output", Key="a dir/ä+b.c.json")
     assert document["ContentType"] == "application/json"
