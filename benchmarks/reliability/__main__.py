@@ -21,7 +21,7 @@ def main() -> int:
     fuzzed = fuzz.run(options.fuzz_seconds, seed=1)
     disturbed = faults.run(options.kinds)
     ends, seconds, peak = load.run(options.uploads)
-    print(f"\n{options.uploads} uploads in {seconds:.0f} s:", ", ".join(map(str, ends.items())))
+    print(f"\n{load.summary(ends, seconds)}")
 
     tried = fuzzed.tried, disturbed.total(), options.uploads
     bad = [
@@ -29,11 +29,7 @@ def main() -> int:
         (0, disturbed["wrong"], 0, 0),
         (0, ends["wrong state"], ends["lost"], ends["duplicated"]),
     ]
-    memory = (
-        (fuzzed.peak, fuzz.MOST_MB),
-        None,
-        (peak, load.MOST_MB),
-    )
+    memory = (fuzzed.peak, fuzz.MOST_MB), None, (peak, load.MOST_MB)
     header = ["", "inputs tried", "crashes", "wrong states", "lost", "duplicated", "peak MB"]
     lines = [
         [name, count, *found, f"{used[0]:.0f} of {used[1]}" if used else ""]

@@ -129,13 +129,19 @@ def run(count: int) -> tuple[Counter[str], float, float]:
         return ends, seconds, max(seen)
 
 
+def summary(ends: Counter[str], seconds: float) -> str:
+    """Say in a line how the uploads ended."""
+    told = ", ".join(f"{count} {end}" for end, count in ends.items())
+    return f"{ends.total()} uploads in {seconds:.0f} s: {told}"
+
+
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--uploads", type=int, default=200)
     count: int = parser.parse_args().uploads
     ends, seconds, peak = run(count)
-    print(f"{count} uploads in {seconds:.0f} s:", ", ".join(f"{n} {e}" for e, n in ends.items()))
+    print(summary(ends, seconds))
     print(f"peak memory {peak:.0f} MB")
     wrong = ends["lost"] + ends["duplicated"] + ends["wrong state"]
     return 1 if wrong or peak > MOST_MB else 0
