@@ -48,8 +48,8 @@ lock: $(SYNCED)  ## bring uv.lock and the layers' requirements up to pyproject.t
 build: $(SYNCED)  ## build for AWS, for ARCHITECTURE (arm64 or x86_64)
 	sam build --config-env $(ENV) --parameter-overrides Architecture=$(ARCHITECTURE)
 
-benchmark-reliability: $(SYNCED)  ## decode broken and hostile files for five minutes
-	.venv/bin/python -m benchmarks.reliability.fuzz --seconds 300
+benchmark-reliability: $(SYNCED)  ## fuzz the decoding, let every call of S3 fail, upload 200 at once
+	uv run --quiet --frozen --group benchmarks python -m benchmarks.reliability
 
 benchmark-%: $(SYNCED)  ## print how render, peers, pipeline, k_selection, ... compare (ARGS=--help)
 	uv run --quiet --frozen --group benchmarks python -m benchmarks.$* $(ARGS)

@@ -1,86 +1,93 @@
-"""Decode mutated image files for a while, in a process apart, and count how they end.
+"""Fuzz the decoding, guided by coverage, from the tests' corpus on, in processes apart.
 
-python -m benchmarks.reliability.fuzz [--seconds SECONDS] [--seed SEED]
+    python -m benchmarks.reliability.fuzz [--seconds 60] [--seed 1]
 
-Each round makes the tests' corpus anew with another seed, so that other bits are flipped. A file
-that crashes the process, or ends otherwise than in pixels or a refusal, is kept in
-``out/fuzz/`` and makes the exit code 1; add it to the tests' corpus once it is understood.
+A file that ends the process, takes too much memory or time, or ends otherwise than in pixels or a
+refusal, is kept in ``out/fuzz/`` and makes the exit code 1; add it to `tests.corpus` once it is
+understood. Needs the dependency group benchmarks.
 """
 
 import argparse
-import multiprocessing
+import re
+import subprocess
 import sys
 import tempfile
 import time
-from multiprocessing.connection import Connection
 from pathlib import Path
-from resource import RUSAGE_SELF, getrusage
+from typing import NamedTuple
 
-from quantization.errors import RefusedImage
-from quantization.images import open_image
+from benchmarks.measure import ENVIRONMENT
 from tests.corpus import corpus
 
-MAX_PIXELS = 10**6
+TARGET = Path(__file__).with_name("decode_target.py")
 KEPT = Path("out/fuzz")
+MOST_MB = 600
+"""Of the process with its libraries: a third of the smallest function."""
+LONGEST_SECONDS = 20
+"""For one file, on a machine with other work."""
 
 
-def decode(requests: Connection) -> None:
-    """Answer each file with how its decoding ended, and the process's peak memory in KB."""
+class Fuzzed(NamedTuple):
+    """How it went."""
+
+    tried: int
+    covered: int
+    """Branches of the Python code."""
+    finds: int
+    peak: float
+    """In MB."""
+
+
+def number(name: str, text: str) -> int:
+    """Return the last number that libFuzzer prints under a name, 0 where it prints none."""
+    return int((re.findall(rf"{name}:?\s+(\d+)", text) or [0])[-1])
+
+
+def run(seconds: float, seed: int) -> Fuzzed:
+    """Fuzz for so long, starting again after each find."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    tried = covered = finds = 0
+    peak = 0.0
+    deadline = time.monotonic() + seconds
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "upload"
-        while True:
-            path.write_bytes(requests.recv())
-            try:
-                image = open_image(path, max_pixels=MAX_PIXELS)
-                end = "pixels"
-                for _ in image.strips(2**17):
-                    pass
-            except RefusedImage as refusal:
-                end = type(refusal).__name__
-            except Exception as error:
-                end = f"wrong: {error!r}"
-            requests.send((end, getrusage(RUSAGE_SELF).ru_maxrss))
-
-
-def start() -> Connection:
-    """Start a process that decodes."""
-    ours, theirs = multiprocessing.Pipe()
-    multiprocessing.Process(target=decode, args=[theirs], daemon=True).start()
-    theirs.close()
-    return ours
+        for name, body in corpus():
+            (Path(folder) / name).write_bytes(body)
+        while (left := deadline - time.monotonic()) > 1:
+            options = [
+                f"-max_total_time={left:.0f}",
+                f"-seed={seed}",
+                f"-timeout={LONGEST_SECONDS}",
+            ]
+            options += [f"-rss_limit_mb={MOST_MB}", f"-artifact_prefix={KEPT}/"]
+            done = subprocess.run(
+                [sys.executable, TARGET, *options, "-print_final_stats=1", folder],
+                env=ENVIRONMENT,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                check=False,
+            )
+            if done.returncode:
+                finds += 1
+                print(*done.stderr.splitlines()[-20:], sep="\n", file=sys.stderr)
+            tried += number("stat::number_of_executed_units", done.stderr)
+            covered = max(covered, number("cov", done.stderr))
+            peak = max(peak, number("stat::peak_rss_mb", done.stderr))
+            seed += 1
+    return Fuzzed(tried, covered, finds, peak)
 
 
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    multiprocessing.set_start_method("spawn")
-    deadline, seed = time.monotonic() + options.seconds, options.seed
-    worker, ends, peak = start(), dict.fromkeys(["pixels", "crash", "wrong"], 0), 0
-    while time.monotonic() < deadline:
-        for name, body in corpus(seed, flips=200):
-            worker.send(body)
-            try:
-                end, memory = worker.recv()
-            except EOFError:
-                end, memory, worker = "crash", 0, start()
-            if memory > peak + 50_000:
-                print(f"{seed}-{name}: peak memory rose to {memory / 1024:.0f} MB")
-            peak = max(peak, memory)
-            kind = end.partition(":")[0]
-            ends[kind] = ends.get(kind, 0) + 1
-            if kind in ("crash", "wrong"):
-                KEPT.mkdir(parents=True, exist_ok=True)
-                (KEPT / f"{seed}-{name}").write_bytes(body)
-                print(f"{seed}-{name}: {end}")
-            if time.monotonic() > deadline:
-                break
-        seed += 1
-    print(f"inputs tried {sum(ends.values())}", *(f"{n} {count}" for n, count in ends.items()))
-    print(f"peak memory {peak / 1024:.0f} MB")
-    return 1 if ends["crash"] or ends["wrong"] else 0
+    fuzzed = run(options.seconds, options.seed)
+    print(f"{fuzzed.tried} inputs tried, {fuzzed.covered} branches covered, {fuzzed.finds} finds")
+    print(f"peak memory {fuzzed.peak:.0f} MB")
+    return 1 if fuzzed.finds else 0
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import time
 
 from local.stack import LOCAL_NAME
 
-LIMIT_SECONDS = 60
+LIMIT_SECONDS = 300
 
 
 def until(look):

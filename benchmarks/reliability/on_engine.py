@@ -1,0 +1,53 @@
+"""The deployed service on a local engine of the benchmark's own."""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import boto3
+import numpy as np
+from PIL import Image
+
+from local import engine
+from local.deploy import deploy
+from local.stack import LOCAL_NAME, find_stack
+from tests.corpus import saved
+from tests.end_to_end.service import Service, function_names
+
+
+class Deployed(NamedTuple):
+    """The service, and how to reach the engine's other services."""
+
+    service: Service
+    aws: Callable[[str], Any]
+    functions: dict[str, str]
+    port: int
+
+
+@contextmanager
+def deployed() -> Iterator[Deployed]:
+    """Start an engine and deploy to it; stop it afterwards."""
+    with socket.socket() as probe:
+        probe.bind((engine.HOST, 0))
+        port = probe.getsockname()[1]
+    try:
+        place = deploy(port)
+        session = boto3.Session(
+            place["AWS_ACCESS_KEY_ID"], place["AWS_SECRET_ACCESS_KEY"], None, place["AWS_REGION"]
+        )
+
+        def aws(name: str) -> Any:
+            return session.client(name, endpoint_url=place["AWS_ENDPOINT_URL"])
+
+        service = Service(find_stack(LOCAL_NAME, place))
+        yield Deployed(service, aws, function_names(aws("cloudformation")), port)
+    finally:
+        engine.stop(port)
+
+
+def small_image(seed: int) -> bytes:
+    """Encode an image of three colours, others for another seed: one K to try."""
+    rows = np.arange(12)[:, None, None] % 3 * 80
+    colours = rows + np.array([0, seed % 80, seed // 80])
+    return saved(Image.fromarray(np.broadcast_to(colours, (12, 12, 3)).astype(np.uint8)), "PNG")
