@@ -1,10 +1,12 @@
 """What the template promises, where the local engine cannot show it."""
 
 import json
+import re
 
 import pytest
 from samcli.yamlhelper import yaml_parse
 
+import quantization
 from local.engine import ROOT
 
 TEMPLATE = yaml_parse((ROOT / "template.yml").read_text())
@@ -122,3 +124,14 @@ def test_every_function_and_the_machine_log_for_so_long_as_the_parameter_says():
     assert {*used, "StateMachineLogs"} == logs.keys()
     for group in logs.values():
         assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+def test_publication_names_files_that_exist_and_the_version_of_the_package():
+    published = TEMPLATE["Metadata"]["AWS::ServerlessRepo::Application"]
+    for document in ("LicenseUrl", "ReadmeUrl"):
+        assert (ROOT / published[document]).read_text()
+    assert (ROOT / published["LicenseUrl"]).read_text().startswith(published["SpdxLicenseId"])
+    assert published["SemanticVersion"] == quantization.__version__
+    # As the repository demands.
+    assert re.fullmatch("[a-zA-Z0-9-]{1,140}", published["Name"])
+    assert re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", published["Author"])
