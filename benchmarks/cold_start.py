@@ -58,12 +58,17 @@ PARTS = {
 IMPORT_TIME = re.compile(r"import time: +(\d+) \| +\d+ \| +(\w+)")
 
 
-def cpu_seconds(emulator: int) -> float:
-    """Return the CPU time that the emulator's child, the function's process, has used."""
+def child_of(emulator: int) -> int:
+    """Return the process id of the emulator's child, the function's process."""
     for children in Path(f"/proc/{emulator}/task").glob("*/children"):
         for child in children.read_text().split():
-            return time.clock_gettime(~int(child) << 3 | 2)  # clock_getcpuclockid(3)
+            return int(child)
     raise ProcessLookupError(f"the emulator {emulator} has no child")
+
+
+def cpu_seconds(emulator: int) -> float:
+    """Return the CPU time that the function's process has used."""
+    return time.clock_gettime(~child_of(emulator) << 3 | 2)  # clock_getcpuclockid(3)
 
 
 def cold_start(function: BuiltFunction) -> float:

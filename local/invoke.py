@@ -48,7 +48,12 @@ def invoke(function: str, event: Path, variables: Path, options: list[str]) -> s
     """
     values = json.loads(variables.read_text())
     engine = urlsplit(values["Parameters"]["AWS_ENDPOINT_URL_S3"])
-    with relay(gateway(), engine.port or 80) as address, tempfile.TemporaryDirectory() as folder:
+    with contextlib.closing(docker.from_env()) as client:
+        network = client.networks.get("bridge")
+        gateway = network.attrs["IPAM"]["Config"][0]["Gateway"]
+        if client.images.list(name=IMAGE):
+            options = ["--skip-pull-image", *options]
+    with relay(gateway, engine.port or 80) as address, tempfile.TemporaryDirectory() as folder:
         values["Parameters"]["AWS_ENDPOINT_URL_S3"] = f"http://{address}"
         seen_from_inside = Path(folder) / "env.json"
         seen_from_inside.write_text(json.dumps(values))
@@ -56,16 +61,8 @@ def invoke(function: str, event: Path, variables: Path, options: list[str]) -> s
         command: list[str | Path] = ["sam", "local", "invoke", function, "--template", template]
         command += ["--parameter-overrides", f"Architecture={ARCHITECTURE}"]
         command += ["--event", event, "--env-vars", seen_from_inside, *options]
-        if docker.from_env().images.list(name=IMAGE):
-            command.append("--skip-pull-image")
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return done.stdout.splitlines()[-1]
-
-
-def gateway() -> str:
-    """Return the address of this machine in the network that containers get by default."""
-    network = docker.from_env().networks.get("bridge")
-    return str(network.attrs["IPAM"]["Config"][0]["Gateway"])
 
 
 @contextlib.contextmanager

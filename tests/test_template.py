@@ -9,6 +9,7 @@ from samcli.yamlhelper import yaml_parse
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
+import quantization
 from local.engine import ROOT
 from quantization import options
 from quantization.errors import REFUSALS
@@ -270,3 +271,14 @@ def test_changed_layer_publishes_its_functions_anew(layer, monkeypatch):
     users = [f for f in functions if {"Ref": layer} in f["Layers"]]
     assert users
     assert len(versions("new") - versions("old")) == len(users)
+
+
+def test_publication_names_files_that_exist_and_the_version_of_the_package():
+    published = TEMPLATE["Metadata"]["AWS::ServerlessRepo::Application"]
+    for document in ("LicenseUrl", "ReadmeUrl"):
+        assert (ROOT / published[document]).read_text()
+    assert (ROOT / published["LicenseUrl"]).read_text().startswith(published["SpdxLicenseId"])
+    assert published["SemanticVersion"] == quantization.__version__
+    # As the repository demands.
+    assert re.fullmatch("[a-zA-Z0-9-]{1,140}", published["Name"])
+    assert re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", published["Author"])

@@ -22,6 +22,19 @@ PLATFORMS = {"arm64": "aarch64-manylinux_2_34", "x86_64": "x86_64-manylinux_2_34
 # Where Lambda unpacks layers: the file names that tracebacks show.
 RUNTIME_ROOT = Path("/opt/python")
 
+FUNCTION_LIMIT = 262_144_000
+"""Bytes of a function and its layers, unzipped.
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+
+LARGEST_SHARE = 0.9
+"""How much of that a function may take here; the rest stays free."""
+
+# Bytes of that for the layer that all functions have, and for the function itself. The other layer,
+# of which each function has one, may take the rest.
+COMMON_LAYER, CODE = 7_900_000, 1_000_000
+LIMITS = {"CommonLayer": COMMON_LAYER}
+OTHER_LAYER = int(LARGEST_SHARE * FUNCTION_LIMIT) - COMMON_LAYER - CODE
+
 # All that is left out of the wheels, and why no function misses it.
 TRIMMED = {
     "bin": "command line scripts; their first line names the build machine's interpreter",
@@ -162,14 +175,16 @@ def main() -> None:
     parser.add_argument("source", type=Path, help="folder of requirements.txt and packages")
     parser.add_argument("target", type=Path, help="folder that becomes /opt/python")
     parser.add_argument("--architecture", choices=PLATFORMS, required=True)
-    parser.add_argument("--limit", type=int, required=True, help="bytes the layer may take")
+    parser.add_argument("--layer", help="logical id, which says what share of the limit it has")
+    parser.add_argument("--limit", type=int, help="bytes the layer may take, instead of its share")
     arguments = parser.parse_args()
+    limit = arguments.limit or LIMITS.get(arguments.layer, OTHER_LAYER)
     target = arguments.target.resolve()
     build(arguments.source, target, arguments.architecture)
     total = size(target)
-    if total > arguments.limit:
+    if total > limit:
         sys.exit(
-            f"The layer takes {total:,} bytes unzipped and may take {arguments.limit:,}. "
+            f"The layer takes {total:,} bytes unzipped and may take {limit:,}. "
             f"Largest, in MB: {largest(target)}."
         )
     print(f"{arguments.architecture}: {total:,} bytes, tree {tree_hash(target)}")  # noqa: T201

@@ -4,6 +4,7 @@ python -m tests.artefact.budgets
 """
 
 import io
+import runpy
 import statistics
 import sys
 import tempfile
@@ -12,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.deploy import ARCHITECTURE, build
+from local.engine import ROOT
 from tests.artefact.built import ARCHITECTURES, BuiltFunction, files, functions, size
 from tests.artefact.sandbox import Sandbox
 
-LIMIT = 262_144_000
-"""Bytes of a function and its layers, unzipped.
-https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+BUILDER = runpy.run_path(str(ROOT / "layers/build/layer.py"))
+"""The names in the program that builds and weighs the layers."""
+LIMIT, LARGEST_SHARE = BUILDER["FUNCTION_LIMIT"], BUILDER["LARGEST_SHARE"]
 
 # The process clock: other work on the machine does not count.
 TIMED_IMPORT = """
