@@ -1,6 +1,6 @@
 """Measure the cold start of each built function against what it cannot do without.
 
-    uv run python -m benchmarks.cold_start [--runs N] [--profile]
+    python -m benchmarks.cold_start [--runs N] [--profile]
 
 Each function is booted from the built artefact under AWS's runtime interface emulator and client,
 by turns with handlers that only import; all have the layers' bytecode. Its cost is the CPU time of

@@ -1,6 +1,6 @@
 """Measure the memory that the built functions need, format by format, and price their sizes.
 
-    uv run python -m benchmarks.memory_sizes [--megapixels N]
+    python -m benchmarks.memory_sizes [--megapixels N]
 
 Sample, ScoreK and Render are booted from the built artefact under AWS's runtime interface emulator
 and handle one image of each format against the local engine, from cold. The memory is the peak of

@@ -11,7 +11,7 @@ measured here, on a photo of 12 megapixels. What is left out: cold starts, other
 account, and that Lambda may take ten seconds to go from nothing to 1000 environments.
 
 Quotas: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html and
-https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html, of us-east-1, read in 2026.
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html, of us-east-1.
 """
 
 import argparse
