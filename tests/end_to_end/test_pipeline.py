@@ -73,10 +73,10 @@ def test_palette_and_scores_are_scikit_learns_own(result, photo):
     palette = from_hex([swatch.colour for swatch in result.palette]).astype(np.float32)
     (score,) = (score for score in result.scores if score.k == result.k)
 
-    # Going on from the palette, scikit-learn hardly moves; starting anew, it does no better.
+    # Going on from the rounded palette, scikit-learn hardly moves; starting anew, it does no better.
     onwards = KMeans(result.k, init=palette, n_init=1, max_iter=1)
     onwards.fit(colours, sample_weight=counts)
-    np.testing.assert_allclose(palette, onwards.cluster_centers_, atol=1)
+    np.testing.assert_allclose(palette, onwards.cluster_centers_, atol=2)
     anew = KMeans(result.k, n_init=10, random_state=0).fit(colours, sample_weight=counts)
     assert onwards.inertia_ <= 1.005 * anew.inertia_
     silhouette = silhouette_score(sample, onwards.predict(sample))
