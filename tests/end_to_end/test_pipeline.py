@@ -73,7 +73,7 @@ def test_palette_and_scores_are_scikit_learns_own(result, photo):
     palette = from_hex([swatch.colour for swatch in result.palette]).astype(np.float32)
     (score,) = (score for score in result.scores if score.k == result.k)
 
-    # Going on from the rounded palette, scikit-learn hardly moves; starting anew, it does no better.
+    # From the (rounded) palette on, scikit-learn hardly moves; starting anew, it does no better.
     onwards = KMeans(result.k, init=palette, n_init=1, max_iter=1)
     onwards.fit(colours, sample_weight=counts)
     np.testing.assert_allclose(palette, onwards.cluster_centers_, atol=2)
