@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
-# Of libdeflate's 12 levels. The next one makes files some 3 % smaller in half as much time again.
-_LEVEL = 5
+# Of libdeflate's 12 levels. Level 5 makes files 5 % smaller in a third as much time again.
+_LEVEL = 3
 
 # Rows packed at a time.
 _ROWS = 64
