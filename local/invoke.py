@@ -13,6 +13,7 @@ import json
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import docker
+from docker.errors import DockerException
 
 from local.deploy import ARCHITECTURE, build
 from local.engine import HOST, ROOT
@@ -97,7 +99,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m local.invoke", description=__doc__)
     parser.add_argument("function", choices=EVENTS)
     arguments, options = parser.parse_known_args()
-    print(invoke(arguments.function, EVENTS[arguments.function], ROOT / "env.json", options))
+    try:
+        print(invoke(arguments.function, EVENTS[arguments.function], ROOT / "env.json", options))
+    except DockerException as error:
+        sys.exit(f"no container engine answers; start one, or local/podman/serve ({error})")
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.returncode)  # sam has said why
 
 
 if __name__ == "__main__":
