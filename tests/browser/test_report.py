@@ -13,18 +13,10 @@ from selenium.webdriver.common.keys import Keys
 from previews import OriginalPreview, preview_of_result
 from quantization.colour import from_hex
 from quantization.images import open_image
-from quantization.messages import (
-    ImageFile,
-    Picks,
-    Result,
-    Score,
-    Source,
-    SourceFile,
-    Swatch,
-    Window,
-)
+from quantization.messages import Picks, Score, Source, Swatch
 from recolour import recolour
 from report import report
+from tests.results import result_with
 
 COLOURS = ["#7f8c5a", "#c7d7e9", "#19160f", "#ce8f66", "#eaf1f9", "#453d2b"]
 
@@ -35,16 +27,10 @@ def page(browser, photo, tmp_path_factory):
     image = open_image(photo, max_pixels=10**6)
     original = OriginalPreview(image)
     recoloured = recolour(image, from_hex(COLOURS), watch=original.add)
-    result = Result(
+    result = result_with(
         source=Source(
             "input", "photos/späth & Söhne.jpg", "v1", "e", "0A", image.width, image.height
         ),
-        source_file=SourceFile(format="jpeg", bytes=196653, frames=1),
-        image_file=ImageFile(
-            format="png", version_id="v2", bytes=98000, ratio=0.5, space="rgb", dither="none"
-        ),
-        window=Window(k_min=8, k_max=32),
-        criterion="guarded",
         error_budget=2.5,
         picks=Picks(silhouette=8, guarded=14),
         silhouette_on_edge=True,
@@ -52,8 +38,6 @@ def page(browser, photo, tmp_path_factory):
         palette=[Swatch(colour, 1 / len(COLOURS)) for colour in COLOURS],
         scores=[Score(k=k, silhouette=4 / k, inertia=1e6 / k, error=40 / k) for k in range(8, 33)],
         sample_size=2048,
-        execution="arn:aws:states:eu-west-1:123456789012:execution:quantize:first",
-        versions={"quantization": "0.1.0"},
     )
     html = report(result, original.encode(), preview_of_result(recoloured), {"Sample": 0.3})
     path = tmp_path_factory.mktemp("report") / "report.html"
