@@ -49,26 +49,19 @@ def chosen_options(metadata: Mapping[str, str], defaults: Options) -> Options:
     """
     return Options(
         _one_of(CRITERIA, "criterion", metadata.get("criterion", defaults.criterion)),
-        _error_budget(metadata.get("error-budget", defaults.error_budget)),
+        _number(
+            float,
+            ERROR_BUDGETS,
+            "error-budget",
+            metadata.get("error-budget", defaults.error_budget),
+        ),
         _window(metadata, defaults.window),
     )
 
 
-def _error_budget(given: str | float) -> float:
-    least, largest = ERROR_BUDGETS
-    refusal = f"error-budget {given!r} is not a number from {least} to {largest}"
-    try:
-        budget = float(given)
-    except ValueError as error:
-        raise InvalidOptions(refusal) from error
-    if not least <= budget <= largest:
-        raise InvalidOptions(refusal)
-    return budget
-
-
 def _window(metadata: Mapping[str, str], default: Window) -> Window:
     k_min, k_max = (
-        _size(name, metadata[name]) if name in metadata else own
+        _number(int, SIZES, name, metadata[name]) if name in metadata else own
         for name, own in (("k-min", default.k_min), ("k-max", default.k_max))
     )
     window = f"the window k-min {k_min} to k-max {k_max}"
@@ -79,16 +72,19 @@ def _window(metadata: Mapping[str, str], default: Window) -> Window:
     return Window(k_min, k_max)
 
 
-def _size(name: str, given: str) -> int:
-    least, largest = SIZES
-    refusal = f"{name} {given!r} is not a whole number from {least} to {largest}"
+def _number[N: (int, float)](
+    kind: type[N], bounds: tuple[N, N], name: str, given: str | float
+) -> N:
+    least, largest = bounds
+    described = "whole number" if kind is int else "number"
+    refusal = f"{name} {given!r} is not a {described} from {least} to {largest}"
     try:
-        size = int(given)
+        number = kind(given)
     except ValueError as error:
         raise InvalidOptions(refusal) from error
-    if not least <= size <= largest:
+    if not least <= number <= largest:
         raise InvalidOptions(refusal)
-    return size
+    return number
 
 
 SPACES = ("rgb", "oklab")
