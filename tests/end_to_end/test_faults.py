@@ -48,6 +48,11 @@ def test_function_that_is_killed_each_time_fails_by_name(trials):
     assert trials.at_call(call, "killed", times=3) == "Runtime.ExitError"
 
 
+def test_function_that_is_killed_after_its_result_leaves_the_result(trials):
+    call = Call("Render", "DELETE", ".error.json")
+    assert trials.at_call(call, "killed", times=3) == "same bytes, Runtime.ExitError"
+
+
 @pytest.mark.parametrize("state", ["Sample", "ScoreK", "Render"])
 def test_throttled_function_is_waited_for(trials, state):
     with trials.functions.throttled(state):
