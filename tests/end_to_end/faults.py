@@ -176,8 +176,8 @@ class Trials:
         proxy.begin(None)
         ended = self.service.ended(self.send(refused=True))
         assert ended["error"] == "UnsupportedImage", ended
-        # The machine has recorded it, which reads the result twice. EventBridge does so again, once:
-        # later on it would clear what the next execution is to find.
+        # The machine had it recorded, which reads the result twice; EventBridge does so once more,
+        # which reads it again and, if late, would clear what the next execution is to find.
         reading = ("RecordFailure", "GET", ".json")
         until(lambda: True if [c[:3] for c in proxy.calls].count(reading) >= 3 else None)
         return list(proxy.calls)
