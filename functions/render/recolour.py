@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dithering import DIFFUSION_STRIP_PIXELS, ErrorDiffusion, Labeller, OrderedDither
+from png import blank_indices
 from quantization.colour import srgb_to_oklab
 from quantization.errors import EmptyImage
 from quantization.images import STRIP_PIXELS, Image
@@ -21,6 +22,9 @@ double. They stay small enough for the intermediate arrays to be in the processo
 """
 
 _UNKNOWN = 255
+
+_CELL = 8
+"""Levels a channel of the cells of colours that are labelled at once."""
 
 
 class Recoloured(NamedTuple):
@@ -80,7 +84,7 @@ def recolour(
         label = OrderedDither(label, palette)
     elif dither == "diffusion":
         label, strip_pixels = ErrorDiffusion(label, palette), DIFFUSION_STRIP_PIXELS
-    labels = np.empty(image.stored_shape, dtype=np.uint8)
+    labels = blank_indices(image.stored_shape)
     alpha = np.empty(image.stored_shape, dtype=np.uint8) if image.has_alpha else None
     counts = np.zeros(len(palette), dtype=np.int64)
     row = 0
@@ -120,10 +124,14 @@ class NearestLabels:
     """
 
     def __init__(self, palette: NDArray[np.uint8], *, space: str = "rgb") -> None:
-        self._search = {"rgb": _nearest_in_rgb, "oklab": _nearest_in_oklab}[space]
         self._palette = palette
         # With 256 colours the last one's label is _UNKNOWN too: right all the same, only slower.
-        self._table = np.full(2**24, _UNKNOWN, dtype=np.uint8)
+        if space == "rgb":
+            self._search = _nearest_in_rgb
+            self._table = _labels_of_cells(palette)
+        else:
+            self._search = _nearest_in_oklab
+            self._table = np.full(2**24, _UNKNOWN, dtype=np.uint8)
         self._chunk, self._most = _CHUNKS
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -188,6 +196,25 @@ def _nearest_in_rgb(levels: NDArray[np.uint8], palette: NDArray[np.uint8]) -> ND
     np.subtract(levels.T, 128, out=points[:3], dtype=dtype)
     nearest: NDArray[np.int32] = (weights @ points).min(axis=0).astype(np.int32)
     return (nearest & (scale - 1)).astype(np.uint8)
+
+
+def _labels_of_cells(palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Label all colours of each cell whose eight corners agree; the others stay unknown.
+
+    Where one palette colour is nearest is a convex region (Voronoi): with the corners it has all
+    that lies between them. That also holds where the lower of two equally near ones prevails.
+    """
+    edges = np.array([*range(0, 256, _CELL), 255], dtype=np.uint8)
+    blue, green, red = np.meshgrid(edges, edges, edges, indexing="ij")
+    corners = np.stack([red, green, blue], axis=-1)
+    least = greatest = _nearest_in_rgb(corners.reshape(-1, 3), palette).reshape(blue.shape)
+    for _ in range(3):
+        least = np.minimum(least[:-1], least[1:]).transpose(1, 2, 0)
+        greatest = np.maximum(greatest[:-1], greatest[1:]).transpose(1, 2, 0)
+    cells = np.where(least == greatest, least, np.uint8(_UNKNOWN))
+    for axis in (2, 1, 0):
+        cells = cells.repeat(_CELL, axis=axis)
+    return cells.ravel()
 
 
 def _nearest_in_oklab(levels: NDArray[np.uint8], palette: NDArray[np.uint8]) -> NDArray[np.uint8]:

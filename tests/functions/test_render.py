@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image as Pillow
 
 import render
-from png import encode_png
+from png import blank_indices, encode_png
 from quantization.colour import srgb_to_oklab
 from quantization.errors import EmptyImage, ImageTooLarge, ObjectGone
 from quantization.images import open_image
@@ -158,6 +158,19 @@ def test_labels_hold_across_a_whole_image_of_many_colours():
         np.testing.assert_array_equal(labels.ravel(), brute_force(pixels, palette).argmin(axis=1))
 
 
+@pytest.mark.parametrize("k", [1, 2, 32, 256])
+def test_planes_of_all_colours_have_the_labels_of_brute_force(k):
+    # Multiples of 16: many colours are equally near to two or more of them.
+    rng = np.random.default_rng(k)
+    palette = (rng.integers(0, 16, (k, 3)) * 16).astype(np.uint8)
+    label = NearestLabels(palette)
+    green, red = np.mgrid[0:256, 0:256]
+    for blue in rng.choice(256, 8, replace=False):
+        pixels = np.stack([red, green, np.full_like(red, blue)], axis=-1).astype(np.uint8)
+        nearest = brute_force(pixels, palette).argmin(axis=1)
+        assert (label(pixels).ravel() == nearest).all()
+
+
 @given(images, palettes)
 def test_alpha_does_not_change_labels(pixels, palette):
     alpha = np.arange(pixels[:, :, 0].size, dtype=np.uint8).reshape(pixels.shape[:2])
@@ -297,6 +310,18 @@ def test_png_holds_what_is_encoded(indices, n, channels, dots_per_metre):
         np.testing.assert_array_equal(decoded.convert(mode), palette[indices])
         dpi = dots_per_metre and tuple(dots * 0.0254 for dots in dots_per_metre)
         assert decoded.info.get("dpi") == (dpi and pytest.approx(dpi))
+
+
+@given(
+    arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(2, 20)), elements=st.integers(0, 16))
+)
+def test_indices_in_lines_of_their_own_make_the_same_file(indices):
+    palette = np.random.default_rng(0).integers(0, 256, (17, 3), dtype=np.uint8)
+    room = blank_indices(indices.shape)
+    room[:] = indices
+    for way in (slice(None), slice(None, None, -1), slice(1, None), slice(None, -1)):
+        assert encode_png(room[way], palette) == encode_png(indices[way], palette)
+        assert encode_png(room[:, way], palette) == encode_png(indices[:, way], palette)
 
 
 def test_resolution_and_transparency_reach_the_written_image(s3, upload, context):

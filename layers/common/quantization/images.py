@@ -155,15 +155,22 @@ class Image:
             image = _to_srgb(_load(self.path, self.format), self.format)
             width, bands = image.width, image.bands
             region = pyvips.Region.new(image)
+
+            def fetched(top: int, bottom: int) -> NDArray[np.uint8]:
+                levels = np.frombuffer(region.fetch(0, top, width, bottom - top), dtype=np.uint8)
+                return levels.reshape(bottom - top, width, bands)
+
+            # libvips holds what it fetches once for each step of the conversion, some of them as
+            # floating point: little at a time.
             rows = max(1, STRIP_PIXELS // width)
             for start, stop in bounds:
-                # libvips holds what it fetches once for each step of the conversion, some of them
-                # as floating point: little at a time.
+                if stop - start <= rows:
+                    yield fetched(start, stop)
+                    continue
                 strip = np.empty((stop - start, width, bands), dtype=np.uint8)
                 for top in range(start, stop, rows):
-                    height = min(rows, stop - top)
-                    levels = np.frombuffer(region.fetch(0, top, width, height), dtype=np.uint8)
-                    strip[top - start :][:height] = levels.reshape(height, width, bands)
+                    bottom = min(top + rows, stop)
+                    strip[top - start : bottom - start] = fetched(top, bottom)
                 yield strip
         except pyvips.Error as error:
             raise _damaged(self.format, error) from error
