@@ -1,5 +1,10 @@
 """All of the pipeline in one process: quantize_file.py IMAGE OUT.png."""
 
+# As ScoreK does, before all others.
+import deferral  # noqa: F401
+
+# isort: split
+
 import sys
 from pathlib import Path
 
