@@ -55,7 +55,7 @@ benchmark-%: $(SYNCED)  ## print how render, peers, pipeline, k_selection, ... c
 	uv run --quiet --frozen --group benchmarks python -m benchmarks.$* $(ARGS)
 
 audit: $(UV)  ## hold every locked dependency against the known vulnerabilities (asks osv.dev)
-	uv audit --frozen
+	uv audit --frozen --preview-features audit-command
 
 deploy: $(SYNCED)  ## build for AWS and deploy there, as samconfig.toml says for ENV
 	sam build --config-env $(ENV)
