@@ -33,15 +33,25 @@ SIZES = (512, 1024, VCPU, 3008)
 SAVERS: Mapping[str, Callable[[pyvips.Image, str], object]] = {
     "JPEG": lambda image, path: image.jpegsave(path, Q=85),
     "JPEG, progressive": lambda image, path: image.jpegsave(path, Q=85, interlace=True),
+    "JPEG, progressive, 4:4:4": lambda image, path: image.jpegsave(
+        path, Q=85, interlace=True, subsample_mode="off"
+    ),
     "PNG": lambda image, path: image.pngsave(path, compression=1),
     "PNG, interlaced, alpha": lambda image, path: image.bandjoin(200).pngsave(
         path, compression=1, interlace=True
     ),
     "WebP": lambda image, path: image.webpsave(path, effort=0),
     "WebP, alpha": lambda image, path: image.bandjoin(200).webpsave(path, effort=0),
+    "WebP, lossless": lambda image, path: image.webpsave(path, effort=0, lossless=True),
     "GIF": lambda image, path: image.gifsave(path, effort=1, dither=0),
     "TIFF": lambda image, path: image.tiffsave(path, compression="jpeg"),
+    "TIFF, LZW, 16 bits": lambda image, path: (
+        (image.cast("ushort") * 257).copy(interpretation="rgb16").tiffsave(path, compression="lzw")
+    ),
     "AVIF": lambda image, path: image.heifsave(path, compression="av1", effort=0),
+    "AVIF, alpha": lambda image, path: image.bandjoin(200).heifsave(
+        path, compression="av1", effort=0
+    ),
     "AVIF, 10 bits": lambda image, path: (
         (image.cast("ushort") * 257)
         .copy(interpretation="rgb16")
