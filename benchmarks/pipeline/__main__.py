@@ -43,7 +43,11 @@ def in_one_process(source: Path, runs: int, folder: Path) -> str:
         "seed": ["python", "-m", "benchmarks.seed", source, seeds],
         "imports alone": ["python", HERE / "import_all.py"],
         "sample": ["python", HERE / "sample_file.py", source],
-        "sample, imports alone": ["python", "-c", "import sampling, quantization.images"],
+        "sample, imports alone": [
+            "python",
+            "-c",
+            "from quantization import startup; import sampling, quantization.images",
+        ],
         "decode, count colours": ["python", HERE / "count_file.py", source],
         "decode": ["python", ROOT / "benchmarks" / "render" / "decode_file.py", source],
         "decode, imports alone": ["python", "-c", "import cv2"],

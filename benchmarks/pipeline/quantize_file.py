@@ -1,7 +1,8 @@
 """All of the pipeline in one process: quantize_file.py IMAGE OUT.png."""
 
-# As ScoreK does, before all others.
+# As the functions do, before all others.
 import deferral  # noqa: F401
+from quantization import startup
 
 # isort: split
 
@@ -11,6 +12,7 @@ from pathlib import Path
 from benchmarks.steps import rendered, sampled
 from clustering import fit
 
+startup.finished()
 source, target = map(Path, sys.argv[1:])
 summary, ks = sampled(source)
 fits = [fit(summary, k) for k in ks]

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 start = time.process_time()
-import deferral  # noqa: E402, F401 - as ScoreK does, before all others
+import deferral  # noqa: E402, F401 - as the functions do, before all others
+from quantization import startup  # noqa: E402
 
 # isort: split
 
@@ -21,6 +22,7 @@ imaging = time.process_time() - start
 from clustering import fit  # noqa: E402
 
 clustering = time.process_time() - start - imaging
+startup.finished()
 
 
 def seconds(work: Callable[[], object], runs: int) -> float:

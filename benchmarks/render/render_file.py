@@ -1,5 +1,10 @@
 """Render as the service does: render_file.py IMAGE OUT.png PALETTE.npy."""
 
+# As the functions do, before all others.
+from quantization import startup
+
+# isort: split
+
 import sys
 from pathlib import Path
 
@@ -9,6 +14,7 @@ from png import encode_png
 from quantization.images import open_image
 from recolour import recolour
 
+startup.finished()
 source, target, palette = map(Path, sys.argv[1:])
 image = open_image(source, max_pixels=10**9)
 recoloured = recolour(image, np.load(palette))

@@ -1,5 +1,10 @@
 """RecordFailure: say beside the missing result why an upload has none."""
 
+# Before all others: it is about how they are imported.
+from quantization import startup
+
+# isort: split
+
 import os
 from typing import Any
 
@@ -13,6 +18,8 @@ from quantization.errors import REFUSALS
 from quantization.messages import EndedExecution
 from quantization.results import record
 from quantization.s3 import make_client, storage_faults
+
+startup.finished()
 
 OUTPUT_BUCKET = os.environ["OUTPUT_BUCKET"]
 

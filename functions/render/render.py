@@ -1,5 +1,10 @@
 """Render: recolour the uploaded version and write all there is to it to the output bucket."""
 
+# Before all others: it is about how they are imported.
+from quantization import startup
+
+# isort: split
+
 import os
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +27,8 @@ from quantization.storage import as_file, open_upload
 from recolour import Recoloured, recolour
 from report import report
 from webp import encode_webp
+
+startup.finished()
 
 OUTPUT_BUCKET = os.environ["OUTPUT_BUCKET"]
 MAX_PIXELS = int(os.environ["MAX_MEGAPIXELS"]) * 10**6

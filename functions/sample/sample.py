@@ -1,5 +1,10 @@
 """Sample: decode the uploaded version and check a summary of its colours in."""
 
+# Before all others: it is about how they are imported.
+from quantization import startup
+
+# isort: split
+
 import os
 from typing import Any
 
@@ -15,6 +20,8 @@ from quantization.results import check_key
 from quantization.s3 import make_client, storage_faults
 from quantization.storage import as_file, check_in, open_upload
 from sampling import STRIP_PIXELS, summarise
+
+startup.finished()
 
 WORK_BUCKET = os.environ["WORK_BUCKET"]
 SAMPLE_SIZE = int(os.environ["SAMPLE_SIZE"])

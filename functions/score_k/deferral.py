@@ -8,7 +8,6 @@ lazy imports of Python 3.15 (PEP 810).
 """
 
 import ast
-import gc
 import importlib
 import sys
 from collections.abc import Sequence
@@ -86,6 +85,3 @@ class _Finder:
 
 
 sys.meta_path.insert(0, _Finder)
-
-# Imports leave little garbage, and looking for it is a twelfth of their time. `score_k` enables it.
-gc.disable()

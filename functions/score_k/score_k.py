@@ -1,11 +1,11 @@
 """ScoreK: fit one K to the image's colours and score it."""
 
-# Before all others: it is about how they are imported.
+# Before all others: these are about how they are imported.
 import deferral  # noqa: F401
+from quantization import startup
 
 # isort: split
 
-import gc
 from typing import Any
 
 import msgspec
@@ -20,9 +20,7 @@ from quantization.s3 import make_client, storage_faults
 from quantization.storage import check_out
 from quantization.summary import Summary
 
-# What was imported stays, so the collector need not look at it.
-gc.freeze()
-gc.enable()
+startup.finished()
 
 logger = Logger()
 metrics = Metrics()

@@ -47,6 +47,13 @@ def event[T](name: str, kind: type[T]) -> T:
     return msgspec.json.decode((ROOT / f"events/{name}.json").read_bytes(), type=kind)
 
 
+@pytest.mark.parametrize("module", ["sample", "score_k", "render", "record_failure"])
+def test_garbage_is_collected_once_all_is_imported(module, sandbox, functions):
+    (name,) = (f.name for f in functions.values() if f.handler == f"{module}.handler")
+    program = f"import {module}, gc; print(gc.isenabled(), gc.get_freeze_count() > 0)"
+    assert sandbox(name).python("-c", program).split() == ["True", "True"]
+
+
 def test_sample_checks_in_the_summary(sandbox, s3, upload, photo):
     recorded = event("sample", SampleRequest)
     request = msgspec.structs.replace(

@@ -31,8 +31,3 @@ except AttributeError as error:
 """
     printed = sandbox("ScoreKFunction").python("-c", program)
     assert "module 'scipy.stats' has no attribute 'nonsense'" in printed
-
-
-def test_garbage_is_collected_once_all_is_imported(sandbox):
-    printed = sandbox("ScoreKFunction").python("-c", "import score_k, gc; print(gc.isenabled())")
-    assert printed.strip() == "True"
