@@ -75,11 +75,13 @@ def k_means(colours: Colours, k: int) -> NDArray[np.float32]:
     if len(drawn.rgb) < _LEAST_COLOURS_PER_CLUSTER * k:
         drawn = colours
     kmeans = KMeans(k, n_init=RESTARTS, random_state=0)
-    kmeans.fit(drawn.rgb, sample_weight=drawn.counts)
+    # Of float32, scikit-learn's k-means++ makes float64 anew at every step: a quarter of its time.
+    kmeans.fit(drawn.rgb.astype(np.float64), sample_weight=drawn.counts)
+    centroids: NDArray[np.float32] = kmeans.cluster_centers_.astype(np.float32)
     if drawn is not colours:
-        kmeans = KMeans(k, init=kmeans.cluster_centers_, n_init=1)
+        kmeans = KMeans(k, init=centroids, n_init=1)
         kmeans.fit(colours.rgb, sample_weight=colours.counts)
-    centroids: NDArray[np.float32] = kmeans.cluster_centers_
+        centroids = kmeans.cluster_centers_
     return centroids
 
 

@@ -68,7 +68,7 @@ def test_measures_are_scikit_learns_own(blobs):
     pixels = blobs[0].astype(np.float32)
     best = fit(summary_of(pixels), 8)
 
-    kmeans = KMeans(8, n_init=RESTARTS, random_state=0).fit(pixels)
+    kmeans = KMeans(8, n_init=RESTARTS, random_state=0).fit(blobs[0].astype(np.float64))
     assert {*map(tuple, best.palette.tolist())} == {
         *map(tuple, np.rint(kmeans.cluster_centers_).tolist())
     }
