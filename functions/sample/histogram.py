@@ -40,7 +40,8 @@ class ColourCount:
         if strip.shape[-1] == 4:
             alpha = strip[..., 3]
             opaque = (alpha == 255).view(np.uint8)
-            self._add_translucent(strip[(alpha > 0) & (alpha < 255)])
+            packed = np.ascontiguousarray(strip).view("<u4")[..., 0]
+            self._add_translucent(packed[(alpha > 0) & (alpha < 255)])
         ranges = [-1, _CELL * _CELLS - 1] * 3
         cv2.calcHist([strip], [0, 1, 2], opaque, [_CELLS] * 3, ranges, self._cells, True)
         if np.count_nonzero(self._cells) > MOST_EXACT:
@@ -48,11 +49,12 @@ class ColourCount:
         if self._exact is not None:
             cv2.calcHist([strip], [0, 1, 2], opaque, [256] * 3, [0, 256] * 3, self._exact, True)
 
-    def _add_translucent(self, rgba: NDArray[np.uint8]) -> None:
-        if len(rgba):
+    def _add_translucent(self, packed: NDArray[np.uint32]) -> None:
+        """Count pixels, each R + 2**8 G + 2**16 B + 2**24 A."""
+        if len(packed):
             self._has_translucent = True
-            packed = np.ravel_multi_index(tuple(rgba[:, :3].T.astype(np.intp)), (256,) * 3)
-            np.add.at(self._translucent, packed, rgba[:, 3] / np.float32(255))
+            opacity = (packed >> 24) / np.float32(255)
+            np.add.at(self._translucent, packed & 0xFFFFFF, opacity)
 
     def colours(self) -> tuple[Colours, bool]:
         """Return what was counted.
@@ -67,7 +69,7 @@ class ColourCount:
         """
         if self._has_translucent:
             packed = np.flatnonzero(self._translucent)
-            levels = np.unravel_index(packed, (256,) * 3)
+            levels = np.unravel_index(packed, (256,) * 3)[::-1]
             cells = tuple((level + 1) // _CELL for level in levels)
             np.add.at(self._cells, cells, self._translucent[packed])
             if self._exact is not None:

@@ -1,6 +1,7 @@
 """What stands for the image when its palette is chosen, and which K are worth trying."""
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ MOST_FINE = 32_768
 
 STRIP_PIXELS = 2**24
 """Strips of about this many pixels are summarised quickest: each costs a pass over the counts."""
+
+_TRANSPARENT_PIXELS = 2**22
+"""Of strips with transparency fewer are taken at once: each takes up to 50 bytes meanwhile."""
 
 _EMPTY = Colours.once_each(np.empty((0, 3), dtype=np.uint8))
 
@@ -60,7 +64,7 @@ def summarise(
     rng = np.random.default_rng(seed)
     count = ColourCount() if whole_image else None
     draw = PixelDraw(pixels, CANDIDATES if whole_image else sample_size, rng)
-    for strip in strips:
+    for strip in itertools.chain.from_iterable(map(_parts, strips)):
         draw.add(strip)
         if count:
             count.add(strip)
@@ -84,6 +88,13 @@ def summarise(
     if exact:
         return Summary(fine, fine, sample), ks
     return Summary(pool(fine), draw_evenly(fine, MOST_FINE, rng), sample), ks
+
+
+def _parts(strip: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """Cut a strip into what is summarised at once."""
+    rows, columns, channels = strip.shape
+    height = rows if channels == 3 else max(1, _TRANSPARENT_PIXELS // columns)
+    return (strip[top : top + height] for top in range(0, rows, height))
 
 
 def worthwhile_ks(distinct: int, k_min: int, k_max: int) -> list[int]:
