@@ -40,6 +40,11 @@ SAVERS: Mapping[str, Callable[[pyvips.Image, str], object]] = {
     "PNG, interlaced, alpha": lambda image, path: image.bandjoin(200).pngsave(
         path, compression=1, interlace=True
     ),
+    "PNG, the same, 16 bits": lambda image, path: (
+        (image.bandjoin(200).cast("ushort") * 257)
+        .copy(interpretation="rgb16")
+        .pngsave(path, compression=1, interlace=True, bitdepth=16)
+    ),
     "WebP": lambda image, path: image.webpsave(path, effort=0),
     "WebP, alpha": lambda image, path: image.bandjoin(200).webpsave(path, effort=0),
     "WebP, lossless": lambda image, path: image.webpsave(path, effort=0, lossless=True),
@@ -111,7 +116,7 @@ def picture(megapixels: float) -> pyvips.Image:
     """Enlarge a photo and give it noise, so that it does not compress to nothing."""
     photo = pyvips.Image.new_from_file(str(PHOTO))
     large = photo.resize((megapixels * 1e6 / photo.width / photo.height) ** 0.5)
-    noise = pyvips.Image.gaussnoise(large.width, large.height, sigma=4)
+    noise = pyvips.Image.gaussnoise(large.width, large.height, sigma=1)
     return (large + noise).cast("uchar").copy(interpretation="srgb")
 
 
