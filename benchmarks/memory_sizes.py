@@ -41,7 +41,8 @@ SAVERS: Mapping[str, Callable[[pyvips.Image, str], object]] = {
         path, compression=1, interlace=True
     ),
     "PNG, the same, 16 bits": lambda image, path: (
-        (image.bandjoin(200).cast("ushort") * 257)
+        (image.bandjoin(200) * 257)
+        .cast("ushort")
         .copy(interpretation="rgb16")
         .pngsave(path, compression=1, interlace=True, bitdepth=16)
     ),
@@ -51,14 +52,15 @@ SAVERS: Mapping[str, Callable[[pyvips.Image, str], object]] = {
     "GIF": lambda image, path: image.gifsave(path, effort=1, dither=0),
     "TIFF": lambda image, path: image.tiffsave(path, compression="jpeg"),
     "TIFF, LZW, 16 bits": lambda image, path: (
-        (image.cast("ushort") * 257).copy(interpretation="rgb16").tiffsave(path, compression="lzw")
+        (image * 257).cast("ushort").copy(interpretation="rgb16").tiffsave(path, compression="lzw")
     ),
     "AVIF": lambda image, path: image.heifsave(path, compression="av1", effort=0),
     "AVIF, alpha": lambda image, path: image.bandjoin(200).heifsave(
         path, compression="av1", effort=0
     ),
     "AVIF, 10 bits": lambda image, path: (
-        (image.cast("ushort") * 257)
+        (image * 257)
+        .cast("ushort")
         .copy(interpretation="rgb16")
         .heifsave(path, compression="av1", effort=0, bitdepth=10)
     ),
@@ -86,6 +88,14 @@ def used(function: BuiltFunction, endpoint: str, event: Any) -> tuple[Any, Use]:
         return answer, Use(kibibytes * 1024 / 1e6, cpu_seconds(booted.pid))
 
 
+def refused(answer: dict[str, Any], image: Path) -> bool:
+    """Whether a function answers with an error, which is printed."""
+    if "errorType" in answer:
+        print(f"{image.stem}: {answer['errorType']}: {answer.get('errorMessage')}")
+        return True
+    return False
+
+
 def chain(
     built: Mapping[str, BuiltFunction], endpoint: str, s3: Any, image: Path
 ) -> dict[str, Use]:
@@ -98,11 +108,12 @@ def chain(
     sampled, uses["SampleFunction"] = used(
         built["SampleFunction"], endpoint, events["SampleFunction"] | {"upload": upload}
     )
-    if "errorType" in sampled:
-        print(f"{image.stem}: {sampled['errorType']}: {sampled.get('errorMessage')}")
+    if refused(sampled, image):
         return uses
     request = events["ScoreKFunction"] | {"summary": sampled["summary"], "k": 32}
     scored, uses["ScoreKFunction"] = used(built["ScoreKFunction"], endpoint, request)
+    if refused(scored, image):
+        return uses
     request = events["RenderFunction"] | {
         "source": sampled["source"],
         "palette": scored["palette"],
