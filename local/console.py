@@ -54,15 +54,12 @@ def serve(port: int, engine_port: int) -> NoReturn:
     machine = find_stack(LOCAL_NAME, place).state_machine
     engine.check_port_is_free(port, PORT_VARIABLE)
     engine.sync(ENVIRONMENT, "console")
-    print(
-        f"http://{engine.HOST}:{port}/resources/stepfunctions?machine={quote(machine, safe='')}",
-        flush=True,
-    )
+    page = f"http://{engine.HOST}:{port}/resources/stepfunctions?machine={quote(machine, safe='')}"
     python = str(ENVIRONMENT / "bin/python")
     os.chdir(engine.ROOT)
     os.execve(  # noqa: S606
         python,
-        [python, "-m", "local.console_server", str(port)],
+        [python, "-m", "local.console_server", str(port), page],
         {
             **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
             **place,

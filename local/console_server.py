@@ -5,8 +5,10 @@ of a history, where an execution that tries 25 K has 168, and has no view of the
 here they are part of an execution's "Raw" view.
 """
 
+import contextlib
 import functools
 import json
+import socket
 import sys
 from typing import Any
 
@@ -57,5 +59,14 @@ def _parsed(event: dict[str, Any]) -> dict[str, Any]:
 stepfunctions.get_client = _get_client
 app.user_middleware = [part for part in app.user_middleware if part.cls is not CORSMiddleware]
 
+
+class _Server(uvicorn.Server):  # type: ignore[misc] # uvicorn is in another environment
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        print(page, flush=True)  # Not before it can be opened.
+
+
 if __name__ == "__main__":
-    uvicorn.run(app, host=HOST, port=int(sys.argv[1]), log_level="warning")
+    port, page = int(sys.argv[1]), sys.argv[2]
+    with contextlib.suppress(KeyboardInterrupt):
+        _Server(uvicorn.Config(app, host=HOST, port=port, log_level="warning")).run()
