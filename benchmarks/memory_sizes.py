@@ -30,6 +30,11 @@ PHOTO = engine.ROOT / "docs/gallery/coffee.jpg"
 VCPU = 1769
 SIZES = (512, 1024, VCPU, 3008)
 
+
+def _with_16_bits(image: pyvips.Image) -> pyvips.Image:
+    return (image * 257).cast("ushort").copy(interpretation="rgb16")
+
+
 SAVERS: Mapping[str, Callable[[pyvips.Image, str], object]] = {
     "JPEG": lambda image, path: image.jpegsave(path, Q=85),
     "JPEG, progressive": lambda image, path: image.jpegsave(path, Q=85, interlace=True),
@@ -40,29 +45,23 @@ SAVERS: Mapping[str, Callable[[pyvips.Image, str], object]] = {
     "PNG, interlaced, alpha": lambda image, path: image.bandjoin(200).pngsave(
         path, compression=1, interlace=True
     ),
-    "PNG, the same, 16 bits": lambda image, path: (
-        (image.bandjoin(200) * 257)
-        .cast("ushort")
-        .copy(interpretation="rgb16")
-        .pngsave(path, compression=1, interlace=True, bitdepth=16)
+    "PNG, the same, 16 bits": lambda image, path: _with_16_bits(image.bandjoin(200)).pngsave(
+        path, compression=1, interlace=True, bitdepth=16
     ),
     "WebP": lambda image, path: image.webpsave(path, effort=0),
     "WebP, alpha": lambda image, path: image.bandjoin(200).webpsave(path, effort=0),
     "WebP, lossless": lambda image, path: image.webpsave(path, effort=0, lossless=True),
     "GIF": lambda image, path: image.gifsave(path, effort=1, dither=0),
     "TIFF": lambda image, path: image.tiffsave(path, compression="jpeg"),
-    "TIFF, LZW, 16 bits": lambda image, path: (
-        (image * 257).cast("ushort").copy(interpretation="rgb16").tiffsave(path, compression="lzw")
+    "TIFF, LZW, 16 bits": lambda image, path: _with_16_bits(image).tiffsave(
+        path, compression="lzw"
     ),
     "AVIF": lambda image, path: image.heifsave(path, compression="av1", effort=0),
     "AVIF, alpha": lambda image, path: image.bandjoin(200).heifsave(
         path, compression="av1", effort=0
     ),
-    "AVIF, 10 bits": lambda image, path: (
-        (image * 257)
-        .cast("ushort")
-        .copy(interpretation="rgb16")
-        .heifsave(path, compression="av1", effort=0, bitdepth=10)
+    "AVIF, 10 bits": lambda image, path: _with_16_bits(image).heifsave(
+        path, compression="av1", effort=0, bitdepth=10
     ),
 }
 

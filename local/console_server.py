@@ -61,12 +61,17 @@ app.user_middleware = [part for part in app.user_middleware if part.cls is not C
 
 
 class _Server(uvicorn.Server):  # type: ignore[misc] # uvicorn is in another environment
+    """Says where its page is, but not before it can be opened."""
+
+    def __init__(self, port: int, page: str) -> None:
+        super().__init__(uvicorn.Config(app, host=HOST, port=port, log_level="warning"))
+        self._page = page
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        print(page, flush=True)  # Not before it can be opened.
+        print(self._page, flush=True)
 
 
 if __name__ == "__main__":
-    port, page = int(sys.argv[1]), sys.argv[2]
     with contextlib.suppress(KeyboardInterrupt):
-        _Server(uvicorn.Config(app, host=HOST, port=port, log_level="warning")).run()
+        _Server(int(sys.argv[1]), sys.argv[2]).run()

@@ -1,4 +1,4 @@
-"""A result as the tests of the report need it."""
+"""A result as the tests need it."""
 
 import msgspec
 

@@ -4,6 +4,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from benchmarks.measure import ROOT
+
 HERE = Path(__file__).parent
 
 Command = list[str | Path]
@@ -13,7 +15,7 @@ def at_hand(source: Path, k: int, folder: Path) -> dict[str, tuple[Command, Path
     """List the programs by name: the command of each, and the file that it writes."""
     target = Path("target")
     commands: dict[str, Command] = {
-        "ours": ["python", HERE / "quantize_file.py", source, target, str(k)],
+        "ours": ["python", ROOT / "benchmarks" / "quantize_file.py", source, target, str(k)],
     }
     for method in ("MEDIANCUT", "FASTOCTREE"):
         script: Command = ["python", HERE / "pillow_file.py", source, target, str(k), method]

@@ -39,9 +39,9 @@ def in_one_process(source: Path, runs: int, folder: Path) -> str:
     cv2.imwrite(str(lossless), original)
     targets = {"ours": ours, "seed": seeds}
     commands = {
-        "ours": ["python", HERE / "quantize_file.py", source, ours],
+        "ours": ["python", ROOT / "benchmarks" / "quantize_file.py", source, ours],
         "seed": ["python", "-m", "benchmarks.seed", source, seeds],
-        "imports alone": ["python", HERE / "import_all.py"],
+        "imports alone": ["python", "-c", "import benchmarks.steps"],
         "sample": ["python", HERE / "sample_file.py", source],
         "sample, imports alone": [
             "python",

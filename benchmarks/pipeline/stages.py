@@ -11,18 +11,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 start = time.process_time()
-import deferral  # noqa: E402, F401 - as the functions do, before all others
-from quantization import startup  # noqa: E402
+from quantization import startup  # noqa: E402, F401 - as the functions do, before all others
 
 # isort: split
 
-from benchmarks.steps import rendered, sampled  # noqa: E402
+import png  # noqa: E402, F401
+import recolour  # noqa: E402, F401
+import sampling  # noqa: E402, F401
 
 imaging = time.process_time() - start
+from benchmarks.steps import rendered, sampled  # noqa: E402
 from clustering import fit  # noqa: E402
 
 clustering = time.process_time() - start - imaging
-startup.finished()
 
 
 def seconds(work: Callable[[], object], runs: int) -> float:

@@ -124,14 +124,14 @@ class NearestLabels:
     """
 
     def __init__(self, palette: NDArray[np.uint8], *, space: str = "rgb") -> None:
+        self._search = {"rgb": _nearest_in_rgb, "oklab": _nearest_in_oklab}[space]
         self._palette = palette
         # With 256 colours the last one's label is _UNKNOWN too: right all the same, only slower.
-        if space == "rgb":
-            self._search = _nearest_in_rgb
-            self._table = _labels_of_cells(palette)
-        else:
-            self._search = _nearest_in_oklab
-            self._table = np.full(2**24, _UNKNOWN, dtype=np.uint8)
+        self._table = (
+            _labels_of_cells(palette)
+            if space == "rgb"
+            else np.full(2**24, _UNKNOWN, dtype=np.uint8)
+        )
         self._chunk, self._most = _CHUNKS
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

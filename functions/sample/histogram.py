@@ -44,7 +44,7 @@ class ColourCount:
             self._add_translucent(packed[(alpha > 0) & (alpha < 255)])
         ranges = [-1, _CELL * _CELLS - 1] * 3
         cv2.calcHist([strip], [0, 1, 2], opaque, [_CELLS] * 3, ranges, self._cells, True)
-        if np.count_nonzero(self._cells) > MOST_EXACT:
+        if self._exact is not None and np.count_nonzero(self._cells) > MOST_EXACT:
             self._exact = None
         if self._exact is not None:
             cv2.calcHist([strip], [0, 1, 2], opaque, [256] * 3, [0, 256] * 3, self._exact, True)

@@ -47,11 +47,12 @@ def event[T](name: str, kind: type[T]) -> T:
     return msgspec.json.decode((ROOT / f"events/{name}.json").read_bytes(), type=kind)
 
 
-@pytest.mark.parametrize("module", ["sample", "score_k", "render", "record_failure"])
-def test_garbage_is_collected_once_all_is_imported(module, sandbox, functions):
-    (name,) = (f.name for f in functions.values() if f.handler == f"{module}.handler")
+@pytest.mark.parametrize("name", ["Sample", "ScoreK", "Render", "RecordFailure"])
+def test_garbage_is_collected_once_all_is_imported(name, sandbox, functions):
+    function = functions[f"{name}Function"]
+    module = function.handler.partition(".")[0]
     program = f"import {module}, gc; print(gc.isenabled(), gc.get_freeze_count() > 0)"
-    assert sandbox(name).python("-c", program).split() == ["True", "True"]
+    assert sandbox(function.name).python("-c", program).split() == ["True", "True"]
 
 
 def test_sample_checks_in_the_summary(sandbox, s3, upload, photo):

@@ -10,17 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from quantization.errors import KeyTooLong
-from quantization.messages import (
-    Failure,
-    ImageFile,
-    Picks,
-    Result,
-    Source,
-    SourceFile,
-    Swatch,
-    Upload,
-    Window,
-)
+from quantization.messages import Failure, ImageFile, Result, Source, Swatch, Upload
 from quantization.options import Rendering
 from quantization.palettes import WRITERS, palette_file
 from quantization.results import (
@@ -33,6 +23,7 @@ from quantization.results import (
     without_extension,
 )
 from tests.common.bucket import Bucket, Writer
+from tests.results import result_with
 
 KEY = "some where/späth.jpg"
 IMAGES = {ending: f"some where/späth.{ending}" for ending in ("png", "webp")}
@@ -62,9 +53,8 @@ def palettes_of(sequencer: str) -> tuple[str, ...]:
 
 
 def result_of(upload: Upload, execution: str, version_id: str) -> Result:
-    return Result(
+    return result_with(
         source=Source(**msgspec.structs.asdict(upload), width=1, height=1),
-        source_file=SourceFile(format="png", bytes=1, frames=1),
         image_file=ImageFile(
             format=format_of(upload.sequencer),
             version_id=version_id,
@@ -73,17 +63,8 @@ def result_of(upload: Upload, execution: str, version_id: str) -> Result:
             space="rgb",
             dither="none",
         ),
-        window=Window(k_min=1, k_max=1),
-        criterion="silhouette",
-        error_budget=2,
-        picks=Picks(silhouette=1, guarded=1),
-        silhouette_on_edge=False,
-        k=1,
         palette=[Swatch(f"#{SEQUENCERS.index(upload.sequencer):06x}", 1.0)],
-        scores=[],
-        sample_size=1,
         execution=execution,
-        versions={},
     )
 
 

@@ -160,7 +160,7 @@ class Trials:
         if self._standing() == version:
             # Its result was written and only the clearing failed, which is RecordFailure's then.
             self._accept(version)
-            until(lambda: True if self._failure() is None else None)
+            until(lambda: self._failure() is None or None)
             return f"same bytes, {ended['error']}"
         assert self._standing() == self.version
         assert self._result() == self.wanted[(self.turn - 1) % 2]
@@ -179,7 +179,7 @@ class Trials:
         # The machine had it recorded, which reads the result twice; EventBridge does so once more,
         # which reads it again and, if late, would clear what the next execution is to find.
         reading = ("RecordFailure", "GET", ".json")
-        until(lambda: True if [c[:3] for c in proxy.calls].count(reading) >= 3 else None)
+        until(lambda: [c[:3] for c in proxy.calls].count(reading) >= 3 or None)
         return list(proxy.calls)
 
     def _accept(self, version: str) -> None:
