@@ -25,10 +25,10 @@ run: $(SYNCED)  ## quantize IMAGE on the local engine (or on STACK), results in 
 	  $(if $(CRITERION),--criterion "$$CRITERION") $(if $(STACK),--stack "$$STACK") $(ARGS)
 
 console: $(SYNCED)  ## show the local engine's executions in the browser, until Ctrl-C
-	@.venv/bin/python -m local.console
+	@.venv/bin/python -m emulator.console
 
 stop: $(SYNCED)  ## end the local engine and all its processes
-	@python -m local.engine stop
+	@python -m emulator.engine stop
 
 test: lint  ## lint, then every test
 	pytest
@@ -62,22 +62,22 @@ deploy: $(SYNCED)  ## build for AWS and deploy there, as samconfig.toml says for
 	sam deploy --config-env $(ENV)
 
 delete: $(SYNCED)  ## delete the stack on AWS, but neither the uploads nor the results
-	python -m local.delete --config-env $(ENV)
+	python -m tools.delete --config-env $(ENV)
 
 events: $(SYNCED)  ## record events/ and env.json from the newest execution on the local engine
-	python -m local.record_events
+	python -m tools.events
 
 invoke: $(SYNCED)  ## run FUNCTION in a container with its recorded event, against the local engine
-	@.venv/bin/python -m local.invoke $(FUNCTION)
+	@.venv/bin/python -m emulator.invoke $(FUNCTION)
 
 diagram: $(SYNCED)  ## draw docs/images/state-machine.svg from statemachine/
-	@.venv/bin/python -m local.diagram
+	@.venv/bin/python -m tools.diagram
 
 gallery: $(SYNCED)  ## quantize docs/gallery and README's pictures on the local engine
-	uv run --quiet --frozen --group benchmarks python -m local.gallery
+	uv run --quiet --frozen --group benchmarks python -m tools.gallery
 
 schema: $(SYNCED)  ## write schemas/ from the functions' types
-	python -m local.schema
+	python -m tools.schema
 
 # The stamp, not the folder: a sync that was cut short leaves a folder too.
 $(SYNCED): uv.lock pyproject.toml | $(UV)

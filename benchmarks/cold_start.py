@@ -2,7 +2,7 @@
 
     python -m benchmarks.cold_start [--runs N] [--profile]
 
-Each function is booted from the built artefact under AWS's runtime interface emulator and client,
+Each function is booted from the built artifact under AWS's runtime interface emulator and client,
 by turns with handlers that only import; all have the layers' bytecode. Its cost is the CPU time of
 its process from the start to the end of the first answer, to an empty event. (Other work on the
 machine does not count as CPU time; on one vCPU the wall time is hardly more.) Ratios are medians
@@ -23,9 +23,9 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from local.deploy import ARCHITECTURE, build
-from tests.artefact.built import BuiltFunction, functions
-from tests.artefact.sandbox import Sandbox
+from emulator.deploy import ARCHITECTURE, build
+from tests.support.built import BuiltFunction, functions
+from tests.support.sandbox import Sandbox
 
 S3 = "import boto3; s3 = boto3.client('s3')"
 OUR_S3 = "from quantization.s3 import make_client; s3 = make_client()"

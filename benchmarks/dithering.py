@@ -1,9 +1,9 @@
-"""Dither photos with Render's two ways, Pillow's and pngquant's, with as many colours each.
+"""Dither photos with Render's two ways, Pillow's and pngquant's, with as many colors each.
 
 python -m benchmarks.dithering [--megapixels 2] [--photos china flower ...] [--k 8 16 32]
 
 "from afar" is the mean squared error in RGB, the channels summed, after both images were blurred
-with a Gaussian of 2 pixels, relative to that of the nearest colours. Render and Pillow have the
+with a Gaussian of 2 pixels, relative to that of the nearest colors. Render and Pillow have the
 same palette, pngquant its own. CPU seconds are those of dithering alone, of pngquant those of the
 whole program.
 """
@@ -24,10 +24,10 @@ from sklearn.cluster import KMeans
 
 from benchmarks import photos
 from benchmarks.measure import run, table
-from png import encode_png
-from quantization.images import open_image
+from quantization.decoding import open_image
+from quantization.encoding.png import encode_png
 from quantization.options import DITHERS
-from recolour import recolour
+from quantization.recolor import recolor
 
 BLUR = 2.0
 FIT_PIXELS = 20_000
@@ -45,9 +45,9 @@ def compare(photo: str, megapixels: float, k: int) -> dict[str, tuple[float, flo
         original = image.pixels()
         palette = _palette(original, k)
         for dither in DITHERS:
-            recoloured, seconds = _timed(lambda how=dither: recolour(image, palette, dither=how))
-            size = len(encode_png(recoloured.indices, recoloured.entries))
-            seen = recoloured.entries[recoloured.indices]
+            recolored, seconds = _timed(lambda how=dither: recolor(image, palette, dither=how))
+            size = len(encode_png(recolored.indices, recolored.entries))
+            seen = recolored.entries[recolored.indices]
             found[f"Render, {dither}"] = _afar(original, seen), size / 1e3, seconds
         for name, method in {
             "none": Pillow.Dither.NONE,
@@ -75,10 +75,10 @@ def compare(photo: str, megapixels: float, k: int) -> dict[str, tuple[float, flo
 
 
 def _palette(pixels: Levels, k: int) -> Levels:
-    colours = pixels.reshape(-1, 3)
-    sample = colours[:: max(1, len(colours) // FIT_PIXELS)]
-    centres = KMeans(k, n_init=1, random_state=0).fit(sample).cluster_centers_
-    return np.rint(centres).astype(np.uint8)
+    colors = pixels.reshape(-1, 3)
+    sample = colors[:: max(1, len(colors) // FIT_PIXELS)]
+    centers = KMeans(k, n_init=1, random_state=0).fit(sample).cluster_centers_
+    return np.rint(centers).astype(np.uint8)
 
 
 def _timed[T](work: Callable[[], T]) -> tuple[T, float]:

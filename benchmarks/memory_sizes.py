@@ -2,7 +2,7 @@
 
     python -m benchmarks.memory_sizes [--megapixels N]
 
-Sample, ScoreK and Render are booted from the built artefact under AWS's runtime interface emulator
+Sample, ScoreK and Render are booted from the built artifact under AWS's runtime interface emulator
 and handle one image of each format against the local engine, from cold. The memory is the peak of
 the function's process (VmHWM). A function's share of a processor grows with its memory up to one
 whole at 1769 MB, and these run one thread: a duration is the CPU time, init and one image, divided
@@ -20,11 +20,11 @@ import boto3
 import pyvips
 
 from benchmarks.cold_start import child_of, cpu_seconds
-from local import engine
-from local.deploy import ARCHITECTURE, build
-from local.invoke import EVENTS
-from tests.artefact.built import BuiltFunction, functions
-from tests.artefact.sandbox import Sandbox
+from emulator import engine
+from emulator.deploy import ARCHITECTURE, build
+from emulator.invoke import EVENTS
+from tests.support.built import BuiltFunction, functions
+from tests.support.sandbox import Sandbox
 
 PHOTO = engine.ROOT / "docs/gallery/coffee.jpg"
 VCPU = 1769

@@ -1,24 +1,21 @@
 """The pipeline's steps as the functions do them, without S3, at the template's defaults."""
 
 # As the functions do, before all others.
-import deferral  # noqa: F401
-from quantization import startup
+from quantization.service import lazy_imports  # noqa: F401 - before all others
+from quantization.service.startup import quick_imports
 
-# isort: split
+with quick_imports():
+    from pathlib import Path
 
-from pathlib import Path
+    import numpy as np
+    from numpy.typing import NDArray
 
-import numpy as np
-from numpy.typing import NDArray
-
-from clustering import fit
-from png import encode_png
-from quantization.images import Image, open_image
-from quantization.summary import Summary
-from recolour import recolour
-from sampling import STRIP_PIXELS, summarise
-
-startup.finished()
+    from quantization.clustering import fit
+    from quantization.decoding import Image, open_image
+    from quantization.encoding.png import encode_png
+    from quantization.recolor import recolor
+    from quantization.sampling import STRIP_PIXELS, summarize
+    from quantization.summary import Summary
 
 
 def opened(path: Path) -> Image:
@@ -29,7 +26,7 @@ def opened(path: Path) -> Image:
 def sampled(path: Path, *, k_min: int = 8, k_max: int = 32) -> tuple[Summary, list[int]]:
     """Do what Sample does."""
     image = opened(path)
-    return summarise(
+    return summarize(
         image.strips(STRIP_PIXELS),
         pixels=image.width * image.height,
         k_min=k_min,
@@ -47,5 +44,5 @@ def best_palette(summary: Summary, ks: list[int]) -> NDArray[np.uint8]:
 def rendered(path: Path, palette: NDArray[np.uint8]) -> bytes:
     """Do what Render does."""
     image = opened(path)
-    recoloured = recolour(image, palette)
-    return encode_png(recoloured.indices, recoloured.entries, dots_per_metre=image.dots_per_metre)
+    recolored = recolor(image, palette)
+    return encode_png(recolored.indices, recolored.entries, dots_per_meter=image.dots_per_meter)

@@ -39,9 +39,9 @@ from moto import mock_aws  # before any handler makes its S3 client
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-from local import engine
-from local.stack import engine_environment
-from quantization.messages import Upload
+from emulator import engine
+from quantization.contract import Upload
+from quantization_client.stack import engine_environment
 
 # No test is of speed, least of all on a busy machine.
 settings.register_profile("untimed", deadline=None)
@@ -122,11 +122,14 @@ def engine_port() -> Iterator[int]:
 @pytest.fixture(scope="session")
 def aws(engine_port) -> Callable[[str], Any]:
     """Make clients of the services on the local engine."""
-    place = engine_environment(engine.endpoint(engine_port))
+    aws_environment = engine_environment(engine.endpoint(engine_port))
     session = boto3.Session(
-        place["AWS_ACCESS_KEY_ID"], place["AWS_SECRET_ACCESS_KEY"], None, place["AWS_REGION"]
+        aws_environment["AWS_ACCESS_KEY_ID"],
+        aws_environment["AWS_SECRET_ACCESS_KEY"],
+        None,
+        aws_environment["AWS_REGION"],
     )
-    return lambda service: session.client(service, endpoint_url=place["AWS_ENDPOINT_URL"])
+    return lambda service: session.client(service, endpoint_url=aws_environment["AWS_ENDPOINT_URL"])
 
 
 @pytest.fixture(scope="session")

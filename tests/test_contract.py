@@ -6,8 +6,8 @@ import jsonschema
 import msgspec
 import pytest
 
-from local.schema import SCHEMAS, schema_of
-from quantization.messages import Result
+from quantization.contract import Result
+from tools.schema import SCHEMAS, schema_of
 
 RESULT = {
     "source": {
@@ -34,7 +34,7 @@ RESULT = {
     "picks": {"silhouette": 1, "guarded": 1},
     "silhouette_on_edge": False,
     "k": 1,
-    "palette": [{"colour": "#00ff7f", "share": 1.0}],
+    "palette": [{"color": "#00ff7f", "share": 1.0}],
     "scores": [
         {"k": 1, "silhouette": None, "inertia": 0.0, "error": 0.0, "failure": None},
         {"k": 2, "silhouette": None, "inertia": None, "error": None, "failure": "MemoryError"},
@@ -65,7 +65,7 @@ def test_schema_and_type_accept_a_result(schema):
     [
         (["k"], 0),
         (["k"], None),
-        (["palette", 0, "colour"], "#0f0"),
+        (["palette", 0, "color"], "#0f0"),
         (["palette", 0, "share"], 1.5),
         (["scores", 0, "silhouette"], "high"),
         (["source", "width"], "4"),

@@ -7,12 +7,12 @@ from fnmatch import fnmatch
 import pytest
 from samcli.yamlhelper import yaml_parse
 
-from local.engine import ROOT
-from local.quantize import parser
-from local.schema import SCHEMAS
-from quantization.messages import Result
+from emulator.engine import ROOT
+from quantization.contract import Result
 from quantization.options import CRITERIA, DITHERS, FORMATS, MOST_SIZES, NAMES, SIZES, SPACES
-from quantization.palettes import WRITERS
+from quantization.palette_files import WRITERS
+from quantization_client.main import parser
+from tools.schema import SCHEMAS
 
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -10,11 +10,11 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
 import quantization
-from local.engine import ROOT
+from emulator.engine import ROOT
 from quantization import options
 from quantization.errors import REFUSALS
-from quantization.s3 import LONGEST_CALL_SECONDS
-from tests.dashboards import metrics_of
+from quantization.service.storage.s3 import LONGEST_CALL_SECONDS
+from tests.support.dashboards import metrics_of
 
 TEMPLATE = yaml_parse((ROOT / "template.yml").read_text())
 RESOURCES = TEMPLATE["Resources"]

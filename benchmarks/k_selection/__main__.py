@@ -2,7 +2,7 @@
 
     python -m benchmarks.k_selection [--quick] [--jobs 2] [--images FOLDER] [--budget 2] [--plots]
 
-Three tables: synthetic images whose number of colours is known; photos and illustrations that
+Three tables: synthetic images whose number of colors is known; photos and illustrations that
 packages ship, or the images of a FOLDER instead; and palettes of a given K beside other programs'.
 The scores are kept in ``benchmarks/k_selection/.cache`` and computed again when the code changes.
 """
@@ -20,7 +20,7 @@ from scipy.stats import spearmanr
 
 from benchmarks.k_selection import palettes, pictures, plots, synthetic, tables
 from benchmarks.quality import quality
-from quantization.colour import from_hex
+from quantization.color import from_hex
 
 CRITERIA = ["seed's way", "silhouette", "guarded"]
 
@@ -47,20 +47,20 @@ def choices(scored: tables.Tables, budget: float) -> dict[str, list[int]]:
 
 
 def try_synthetic(job: tuple[str, int, int, float]) -> tuple[str, int, dict[str, list[int]], bool]:
-    """Choose K for one synthetic image; also whether a flat one gets exactly its colours."""
+    """Choose K for one synthetic image; also whether a flat one gets exactly its colors."""
     cv2.setNumThreads(1)
     name, k, seed, budget = job
     condition = synthetic.CONDITIONS[name]
     pixels = synthetic.make(condition, k, seed)
     scored = tables.of_image(pixels, seeds=1)
     palette = next((row["palette"] for row in scored.draws[0] if row["k"] == k), [])
-    true = {tuple(colour) for colour in np.unique(pixels.reshape(-1, 3), axis=0).tolist()}
-    exact = {tuple(colour) for colour in from_hex(palette).tolist()} == true
+    true = {tuple(color) for color in np.unique(pixels.reshape(-1, 3), axis=0).tolist()}
+    exact = {tuple(color) for color in from_hex(palette).tolist()} == true
     return name, k, choices(scored, budget), exact
 
 
 def try_picture(job: tuple[Path, int, float]) -> tuple[Path, Choice]:
-    """Choose K for one real image and compare the recoloured image with it."""
+    """Choose K for one real image and compare the recolored image with it."""
     cv2.setNumThreads(1)
     path, seeds, budget = job
     pixels = pictures.read(path)
@@ -70,7 +70,7 @@ def try_picture(job: tuple[Path, int, float]) -> tuple[Path, Choice]:
     for criterion, ks in chosen.items():
         rows = scored.seed_draws[0] if criterion == "seed's way" else scored.draws[0]
         palette = next(row["palette"] for row in rows if row["k"] == ks[0])
-        measured = quality(pixels, palettes.recolour(pixels, from_hex(palette)))
+        measured = quality(pixels, palettes.recolor(pixels, from_hex(palette)))
         delta_e[criterion], ssim[criterion] = measured.delta_e, measured.ssim
     errors = {row["k"]: row["error"] for row in scored.draws[0]}
     return path, Choice(chosen, delta_e, ssim, errors.get(16, 0.0), errors)
@@ -93,13 +93,13 @@ def print_synthetic(results: Iterable[tuple[str, int, dict[str, list[int]], bool
         line(name, list(group))
     line("all well separated", [r for r in kept if synthetic.CONDITIONS[r[0]].separable])
     flat = [exact for name, _, _, exact in kept if name.startswith("flat")]
-    print(f"flat images whose palette is exactly their colours: {100 * np.mean(flat):.1f} %")
+    print(f"flat images whose palette is exactly their colors: {100 * np.mean(flat):.1f} %")
 
 
 def print_pictures(title: str, results: list[tuple[Path, Choice]], budget: float) -> None:
     """Print what the criteria do on real images."""
     full = [(path, c) for path, c in results if max(c.errors) == tables.K_MAX]
-    print(f"\n{title}: {len(full)} images with colours enough for every K")
+    print(f"\n{title}: {len(full)} images with colors enough for every K")
     head = [
         "K=8 %",
         "K=32 %",

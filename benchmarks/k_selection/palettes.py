@@ -1,4 +1,4 @@
-"""Palettes of a given K beside those of other programs, all mapped to the nearest colour."""
+"""Palettes of a given K beside those of other programs, all mapped to the nearest color."""
 
 import shutil
 import subprocess
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from benchmarks.k_selection import pictures
-from clustering import fit, nearest
-from sampling import summarise
+from quantization.clustering import fit, nearest
+from quantization.sampling import summarize
 
 KS = [8, 16, 32]
 MAGICK = "convert-im6.q16"
@@ -23,7 +23,7 @@ MAGICK = "convert-im6.q16"
 def ours(pixels: NDArray[np.uint8], k: int) -> NDArray[np.uint8]:
     """Return the service's palette."""
     total = pixels.shape[0] * pixels.shape[1]
-    summary, _ = summarise([pixels], pixels=total, k_min=k, k_max=k, sample_size=2)
+    summary, _ = summarize([pixels], pixels=total, k_min=k, k_max=k, sample_size=2)
     return fit(summary, min(k, len(summary.pooled.rgb))).palette
 
 
@@ -31,7 +31,7 @@ def ours_of_1000_pixels(pixels: NDArray[np.uint8], k: int) -> NDArray[np.uint8]:
     """Return the service's palette of 1000 random pixels."""
     total = pixels.shape[0] * pixels.shape[1]
     options = {"k_min": k, "k_max": k, "sample_size": 1000, "whole_image": False}
-    summary, ks = summarise([pixels], pixels=total, **options)
+    summary, ks = summarize([pixels], pixels=total, **options)
     return fit(summary, ks[0]).palette
 
 
@@ -65,16 +65,16 @@ def by_imagemagick(pixels: NDArray[np.uint8], k: int) -> NDArray[np.uint8]:
     return np.unique(flat, axis=0)
 
 
-def recolour(pixels: NDArray[np.uint8], palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Give every pixel its nearest palette colour."""
+def recolor(pixels: NDArray[np.uint8], palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Give every pixel its nearest palette color."""
     flat = pixels.reshape(-1, 3)
     labels = [nearest(flat[i : i + 2**16], palette) for i in range(0, len(flat), 2**16)]
     return palette[np.concatenate(labels)].reshape(pixels.shape)
 
 
 def mean_squared_error(pixels: NDArray[np.uint8], palette: NDArray[np.uint8]) -> float:
-    """Return the mean squared RGB distance to the nearest colour, three channels summed."""
-    difference = pixels.astype(np.int32) - recolour(pixels, palette)
+    """Return the mean squared RGB distance to the nearest color, three channels summed."""
+    difference = pixels.astype(np.int32) - recolor(pixels, palette)
     return float(np.square(difference).sum(axis=2).mean())
 
 

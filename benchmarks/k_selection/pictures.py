@@ -40,7 +40,7 @@ _PHOTOS = {
 
 
 def photos() -> list[Path]:
-    """Find the photos that scikit-learn and scikit-image ship, in colour and in grey."""
+    """Find the photos that scikit-learn and scikit-image ship, in color and in gray."""
     return [
         Path(str(files(package) / name)) for package, names in _PHOTOS.items() for name in names
     ]

@@ -7,9 +7,9 @@ from matplotlib import pyplot as plt
 from numpy.typing import NDArray
 
 from benchmarks.k_selection import palettes, pictures, synthetic, tables
-from clustering import fit
-from quantization.colour import from_hex
-from sampling import summarise
+from quantization.clustering import fit
+from quantization.color import from_hex
+from quantization.sampling import summarize
 
 FOLDER = tables.ROOT / "docs/images"
 WINDOW = (2, 40)
@@ -18,7 +18,7 @@ WINDOW = (2, 40)
 def curve(pixels: NDArray[np.uint8]) -> tuple[list[int], list[float], list[float]]:
     """Return every K of a wide window, its silhouette and its error."""
     total = pixels.shape[0] * pixels.shape[1]
-    summary, ks = summarise(
+    summary, ks = summarize(
         [pixels], pixels=total, k_min=WINDOW[0], k_max=WINDOW[1], sample_size=tables.SAMPLE_SIZE
     )
     fits = [fit(summary, k) for k in ks]
@@ -42,7 +42,7 @@ def draw(budget: float) -> None:
     curves = {
         "a photo (china.jpg)": curve(china),
         "one Gaussian cloud as long and as wide": curve(structureless(china)),
-        "19 colours with noise": curve(known),
+        "19 colors with noise": curve(known),
     }
     _draw_silhouettes(curves)
     _draw_errors(budget)
@@ -81,7 +81,7 @@ def _draw_before_and_after(pixels: NDArray[np.uint8], budget: float) -> None:
     panels = [pixels]
     for criterion in ("silhouette", "guarded"):
         row = next(row for row in scored if row["k"] == chosen[criterion])
-        panels.append(palettes.recolour(pixels, from_hex(row["palette"])))
+        panels.append(palettes.recolor(pixels, from_hex(row["palette"])))
     small = [cv2.resize(p, (320, 214), interpolation=cv2.INTER_AREA) for p in panels]
     strip = np.concatenate(small, axis=1)
     path = str(FOLDER / "choosing-k-picks.jpg")

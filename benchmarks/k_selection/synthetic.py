@@ -1,4 +1,4 @@
-"""Images whose number of colours is known: patches of k flat colours, then one difficulty each."""
+"""Images whose number of colors is known: patches of k flat colors, then one difficulty each."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 Image = NDArray[np.uint8]
 HEIGHT, WIDTH = 480, 640
-PATCHES_PER_COLOUR = 4
+PATCHES_PER_COLOR = 4
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,13 @@ class Condition:
     Attributes
     ----------
     separation : float
-        Least distance between two of the colours, in RGB levels.
+        Least distance between two of the colors, in RGB levels.
     area_power : float
         Patch areas fall as rank ** -area_power; 0 for equal areas.
     finish : callable
         What happens to the flat picture: ``finish(image, rng)``.
     separable : bool
-        Whether the colours stay apart: noise and shading move them by far less than half of
+        Whether the colors stay apart: noise and shading move them by far less than half of
         their separation, so that the true k can be expected back.
     """
 
@@ -65,7 +65,7 @@ def shading(depth: float) -> Callable[[Image, np.random.Generator], Image]:
 
 
 def antialiased(image: Image, _rng: np.random.Generator) -> Image:
-    """Halve the picture by area averaging: edges get in-between colours."""
+    """Halve the picture by area averaging: edges get in-between colors."""
     return np.asarray(cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
 
 
@@ -95,20 +95,20 @@ CONDITIONS = {
 }
 
 
-def separated_colours(k: int, separation: float, rng: np.random.Generator) -> Image:
-    """Draw `k` colours at least `separation` apart, uniformly otherwise."""
+def separated_colors(k: int, separation: float, rng: np.random.Generator) -> Image:
+    """Draw `k` colors at least `separation` apart, uniformly otherwise."""
     while True:
-        colours = np.empty((0, 3))
+        colors = np.empty((0, 3))
         for candidate in rng.uniform(0, 255, (20_000, 3)).round():
-            if len(colours) == 0 or np.linalg.norm(colours - candidate, axis=1).min() >= separation:
-                colours = np.vstack([colours, candidate])
-                if len(colours) == k:
-                    return colours.astype(np.uint8)
+            if len(colors) == 0 or np.linalg.norm(colors - candidate, axis=1).min() >= separation:
+                colors = np.vstack([colors, candidate])
+                if len(colors) == k:
+                    return colors.astype(np.uint8)
 
 
 def patches(k: int, area_power: float, rng: np.random.Generator) -> NDArray[np.intp]:
     """Lay out `k` labels as a mosaic of patches, each label with about its share of the area."""
-    sites = rng.uniform(0, 1, (PATCHES_PER_COLOUR * k, 2)) * (HEIGHT, WIDTH)
+    sites = rng.uniform(0, 1, (PATCHES_PER_COLOR * k, 2)) * (HEIGHT, WIDTH)
     grid = np.stack(np.mgrid[:HEIGHT, :WIDTH], axis=-1).reshape(-1, 2)
     site = cKDTree(sites).query(grid)[1].reshape(HEIGHT, WIDTH)
     area = np.bincount(site.ravel(), minlength=len(sites))
@@ -125,10 +125,10 @@ def patches(k: int, area_power: float, rng: np.random.Generator) -> NDArray[np.i
 
 
 def make(condition: Condition, k: int, seed: int) -> Image:
-    """Make one image of `k` colours, RGB, uint8 of shape (height, width, 3)."""
+    """Make one image of `k` colors, RGB, uint8 of shape (height, width, 3)."""
     rng = np.random.default_rng([seed, k])
-    colours = separated_colours(k, condition.separation, rng)
-    return condition.finish(colours[patches(k, condition.area_power, rng)], rng)
+    colors = separated_colors(k, condition.separation, rng)
+    return condition.finish(colors[patches(k, condition.area_power, rng)], rng)
 
 
 def images(ks: range, seeds: range) -> Iterator[tuple[str, int, int, Image]]:

@@ -11,13 +11,10 @@ import yaml
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-import clustering
-import drawing
-import histogram
-import sampling
-from clustering import fit, k_means, mean_error, nearest, silhouette
-from quantization.colour import to_hex
-from quantization.summary import Colours, Summary
+from quantization import clustering, histogram, sampling
+from quantization.clustering import fit, k_means, mean_error, nearest, silhouette
+from quantization.color import to_hex
+from quantization.summary import Colors, Summary
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / "benchmarks/k_selection/.cache"
@@ -58,12 +55,12 @@ def of_image(pixels: NDArray[np.uint8], seeds: int) -> Tables:
 
 def _score(pixels: NDArray[np.uint8], seeds: int) -> list[list[dict[str, Any]]]:
     """Score every K; after the first draw only the silhouette is another."""
-    summaries = [_summarise(pixels, seed) for seed in range(seeds)]
+    summaries = [_summarize(pixels, seed) for seed in range(seeds)]
     summary, ks = summaries[0]
     first = [_record(k, *fit(summary, k)) for k in ks]
     centroids = {k: k_means(summary.pooled, k) for k in ks}
 
-    def redrawn(sample: Colours) -> list[dict[str, Any]]:
+    def redrawn(sample: Colors) -> list[dict[str, Any]]:
         return [
             row | {"silhouette": silhouette(sample, nearest(sample.rgb, centroids[row["k"]]))}
             for row in first
@@ -72,8 +69,8 @@ def _score(pixels: NDArray[np.uint8], seeds: int) -> list[list[dict[str, Any]]]:
     return [first, *(redrawn(other.sample) for other, _ in summaries[1:])]
 
 
-def _summarise(pixels: NDArray[np.uint8], seed: int) -> tuple[Summary, list[int]]:
-    return sampling.summarise(
+def _summarize(pixels: NDArray[np.uint8], seed: int) -> tuple[Summary, list[int]]:
+    return sampling.summarize(
         [pixels],
         pixels=pixels.shape[0] * pixels.shape[1],
         k_min=K_MIN,
@@ -87,7 +84,7 @@ def _score_seeds_way(pixels: NDArray[np.uint8], seed: int) -> list[dict[str, Any
     flat = pixels.reshape(-1, 3)
     rng = np.random.default_rng(seed)
     drawn = flat[rng.choice(len(flat), min(SEED_SAMPLE_SIZE, len(flat)), replace=False)]
-    sample = Colours.once_each(drawn)
+    sample = Colors.once_each(drawn)
     distinct = len(np.unique(drawn, axis=0))
     rows = []
     for k in range(min(K_MIN, distinct), min(K_MAX, distinct) + 1):

@@ -1,1 +1,1 @@
-"""The service's cores beside other programs that reduce colours."""
+"""The service's cores beside other programs that reduce colors."""

@@ -1,4 +1,4 @@
-"""Reduce photos to 8, 16 and 32 colours, without dithering, with every program that is installed.
+"""Reduce photos to 8, 16 and 32 colors, without dithering, with every program that is installed.
 
 python -m benchmarks.peers [--megapixels 2] [--photos china flower ...] [--k 8 16 32] [--runs 3]
 """

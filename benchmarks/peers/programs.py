@@ -1,4 +1,4 @@
-"""Programs that reduce the colours of an image, where they are installed."""
+"""Programs that reduce the colors of an image, where they are installed."""
 
 import shutil
 import subprocess

@@ -22,7 +22,7 @@ PORT = 4599
 
 
 def error(original: np.ndarray, path: Path) -> tuple[float, int]:
-    """Return the mean squared RGB distance of a result, and its number of colours."""
+    """Return the mean squared RGB distance of a result, and its number of colors."""
     quantized = np.asarray(Image.open(path).convert("RGB"))
     squares = [
         np.square(rows.astype(np.int32) - of_original).sum()
@@ -40,7 +40,7 @@ def in_one_process(source: Path, runs: int, folder: Path) -> str:
     targets = {"ours": ours, "seed": seeds}
     commands = {
         "ours": ["python", ROOT / "benchmarks" / "quantize_file.py", source, ours],
-        "seed": ["python", "-m", "benchmarks.seed", source, seeds],
+        "seed": ["python", "-m", "benchmarks.baseline", source, seeds],
         "imports alone": ["python", "-c", "import benchmarks.steps"],
         "sample": ["python", HERE / "sample_file.py", source],
         "sample, imports alone": [
@@ -48,7 +48,7 @@ def in_one_process(source: Path, runs: int, folder: Path) -> str:
             "-c",
             "from quantization import startup; import sampling, quantization.images",
         ],
-        "decode, count colours": ["python", HERE / "count_file.py", source],
+        "decode, count colors": ["python", HERE / "count_file.py", source],
         "decode": ["python", ROOT / "benchmarks" / "render" / "decode_file.py", source],
         "decode, imports alone": ["python", "-c", "import cv2"],
     }
@@ -61,10 +61,10 @@ def in_one_process(source: Path, runs: int, folder: Path) -> str:
     taken = in_turns(commands, runs)
     lines = []
     for name, runs_of in taken.items():
-        mse, colours, size = "", "", ""
+        mse, colors, size = "", "", ""
         if name in targets:
             levels, count = error(original[:, :, ::-1], targets[name])
-            mse, colours = f"{levels:.1f}", str(count)
+            mse, colors = f"{levels:.1f}", str(count)
             size = f"{targets[name].stat().st_size / 1e3:.0f}"
         lines.append(
             [
@@ -74,13 +74,13 @@ def in_one_process(source: Path, runs: int, folder: Path) -> str:
                 *(f"{ratio(runs_of, taken[to], 'cpu'):.3f}" for to in ("seed", "decode")),
                 f"{ratio(taken['ours'], runs_of, 'wall'):.2f}",
                 f"{median(runs_of, 'peak'):.0f}",
-                colours,
+                colors,
                 mse,
                 size,
             ]
         )
     header = ["", "CPU s", "wall s", "CPU / seed", "CPU / decode", "ours / its wall"]
-    return table([*header, "peak MB", "colours", "MSE", "kB"], lines)
+    return table([*header, "peak MB", "colors", "MSE", "kB"], lines)
 
 
 def priced(source: Path, runs: int) -> str:

@@ -1,4 +1,4 @@
-"""Decode, count all colours, and do nothing with them: count_file.py IMAGE."""
+"""Decode, count all colors, and do nothing with them: count_file.py IMAGE."""
 
 import sys
 

@@ -5,10 +5,10 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from local import engine
-from local.deploy import deploy
-from local.follow import Execution, Executions, upload
-from local.stack import LOCAL_NAME, Stack, find_stack
+from emulator import engine
+from emulator.deploy import deploy
+from quantization_client.follow import Execution, Executions, upload
+from quantization_client.stack import LOCAL_NAME, Stack, find_stack
 
 
 class Taken(NamedTuple):

@@ -1,19 +1,16 @@
 """Do what Sample does, and import no more than it does: sample_file.py IMAGE."""
 
 # As the functions do, before all others.
-from quantization import startup
+from quantization.service.startup import quick_imports
 
-# isort: split
+with quick_imports():
+    import sys
+    from pathlib import Path
 
-import sys
-from pathlib import Path
-
-from quantization.images import open_image
-from sampling import STRIP_PIXELS, summarise
-
-startup.finished()
+    from quantization.decoding import open_image
+    from quantization.sampling import STRIP_PIXELS, summarize
 image = open_image(Path(sys.argv[1]), max_pixels=10**9)
-summarise(
+summarize(
     image.strips(STRIP_PIXELS),
     pixels=image.width * image.height,
     k_min=8,

@@ -11,17 +11,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 start = time.process_time()
-from quantization import startup  # noqa: E402, F401 - as the functions do, before all others
+from quantization.service import startup  # noqa: E402, F401 - as the functions do, before all others
 
 # isort: split
 
-import png  # noqa: E402, F401
-import recolour  # noqa: E402, F401
-import sampling  # noqa: E402, F401
+from quantization import (
+    recolor,  # noqa: E402, F401
+    sampling,  # noqa: E402, F401
+)
+from quantization.encoding import png  # noqa: E402, F401
 
 imaging = time.process_time() - start
 from benchmarks.steps import rendered, sampled  # noqa: E402
-from clustering import fit  # noqa: E402
+from quantization.clustering import fit  # noqa: E402
 
 clustering = time.process_time() - start - imaging
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["quantization"]):
+    from quantization.decoding import open_image
     from quantization.errors import RefusedImage
-    from quantization.images import open_image
 
 MAX_PIXELS = 10**6
 

@@ -14,7 +14,7 @@ from collections import Counter
 
 from benchmarks.measure import table
 from benchmarks.reliability.on_engine import deployed, small_image
-from tests.end_to_end.faults import Functions, Trials
+from tests.support.faults import Functions, Trials
 
 KINDS = {
     "busy": "S3 answers 503 SlowDown, twice",

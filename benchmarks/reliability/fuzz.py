@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.measure import ENVIRONMENT
-from tests.corpus import corpus
+from tests.support.corpus import corpus
 
 TARGET = Path(__file__).with_name("decode_target.py")
 KEPT = Path("out/fuzz")

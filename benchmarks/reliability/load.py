@@ -18,11 +18,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchmarks.reliability.on_engine import deployed, small_image
-from local import engine
+from emulator import engine
 from quantization.errors import REFUSALS
-from quantization.results import error_key, without_extension
-from tests.corpus import corpus
-from tests.end_to_end.service import Service
+from quantization.service.storage.results import error_key, without_extension
+from tests.support.corpus import corpus
+from tests.support.service import Service
 
 MOST_MB = 4000
 """That the engine and all functions may take together; one environment takes about 150 MB."""

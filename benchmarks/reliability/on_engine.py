@@ -9,11 +9,11 @@ import boto3
 import numpy as np
 from PIL import Image
 
-from local import engine
-from local.deploy import deploy
-from local.stack import LOCAL_NAME, find_stack
-from tests.corpus import saved
-from tests.end_to_end.service import Service, function_names
+from emulator import engine
+from emulator.deploy import deploy
+from quantization_client.stack import LOCAL_NAME, find_stack
+from tests.support.corpus import saved
+from tests.support.service import Service, function_names
 
 
 class Deployed(NamedTuple):
@@ -47,7 +47,7 @@ def deployed() -> Iterator[Deployed]:
 
 
 def small_image(seed: int) -> bytes:
-    """Encode an image of three colours, others for another seed: one K to try."""
+    """Encode an image of three colors, others for another seed: one K to try."""
     rows = np.arange(12)[:, None, None] % 3 * 80
-    colours = rows + np.array([0, seed % 80, seed // 80])
-    return saved(Image.fromarray(np.broadcast_to(colours, (12, 12, 3)).astype(np.uint8)), "PNG")
+    colors = rows + np.array([0, seed % 80, seed // 80])
+    return saved(Image.fromarray(np.broadcast_to(colors, (12, 12, 3)).astype(np.uint8)), "PNG")

@@ -18,13 +18,13 @@ HERE = ROOT / "benchmarks" / "render"
 
 
 def palette_of(path: Path, k: int) -> np.ndarray:
-    """Cluster some pixels; any palette of the image's own colours would do."""
+    """Cluster some pixels; any palette of the image's own colors would do."""
     pixels = cv2.imread(str(path))[:, :, ::-1].reshape(-1, 3)
     some = pixels[np.random.default_rng(0).choice(len(pixels), 2000)].astype(np.float32)
     cv2.setRNGSeed(0)
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, 50, 0.1)
-    _, _, centres = cv2.kmeans(some, k, None, criteria, 3, cv2.KMEANS_PP_CENTERS)
-    return np.rint(centres).astype(np.uint8)
+    _, _, centers = cv2.kmeans(some, k, None, criteria, 3, cv2.KMEANS_PP_CENTERS)
+    return np.rint(centers).astype(np.uint8)
 
 
 def same_pixels(first: Path, second: Path) -> bool:
@@ -40,7 +40,7 @@ def compare(source: Path, k: int, runs: int, folder: Path) -> list[str]:
     np.save(palette, palette_of(source, k))
     taken = in_turns(
         {
-            "seed": ["python", "-m", "benchmarks.seed", source, seeds, palette],
+            "seed": ["python", "-m", "benchmarks.baseline", source, seeds, palette],
             "ours": ["python", HERE / "render_file.py", source, ours, palette],
             "decode": ["python", HERE / "decode_file.py", source],
         },

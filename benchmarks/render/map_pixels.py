@@ -1,7 +1,7 @@
 """Print what mapping costs in several ways, in ns a pixel: map_pixels.py IMAGE PALETTE.npy RUNS.
 
 CPU time, medians of runs in turns. "wrong" is the share of pixels that did not get their nearest
-colour in RGB.
+color in RGB.
 """
 
 import statistics
@@ -14,9 +14,9 @@ import numpy as np
 from PIL import Image
 from sklearn.cluster import KMeans
 
+from benchmarks.baseline import given
 from benchmarks.measure import table
-from benchmarks.seed import given
-from recolour import NearestLabels
+from quantization.recolor import NearestLabels
 
 Labels = np.ndarray
 
@@ -27,7 +27,7 @@ def by_predict(pixels: np.ndarray, fit: KMeans) -> Labels:
 
 
 def by_pillow(pixels: np.ndarray, palette: np.ndarray) -> Labels:
-    """Label as Pillow does: by a cache of rounded colours."""
+    """Label as Pillow does: by a cache of rounded colors."""
     paletted = Image.new("P", (1, 1))
     paletted.putpalette(palette.tobytes())
     image = Image.fromarray(pixels)

@@ -10,15 +10,15 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from previews import OriginalPreview, preview_of_result
-from quantization.colour import from_hex
-from quantization.images import open_image
-from quantization.messages import Picks, Score, Source, Swatch
-from recolour import recolour
-from report import report
-from tests.results import result_with
+from quantization.color import from_hex
+from quantization.contract import Picks, Score, Source, Swatch
+from quantization.decoding import open_image
+from quantization.recolor import recolor
+from quantization.report.page import report
+from quantization.report.previews import OriginalPreview, preview_of_result
+from tests.support.results import result_with
 
-COLOURS = ["#7f8c5a", "#c7d7e9", "#19160f", "#ce8f66", "#eaf1f9", "#453d2b"]
+COLORS = ["#7f8c5a", "#c7d7e9", "#19160f", "#ce8f66", "#eaf1f9", "#453d2b"]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def page(browser, photo, tmp_path_factory):
     """Open the report of the photo; return its address."""
     image = open_image(photo, max_pixels=10**6)
     original = OriginalPreview(image)
-    recoloured = recolour(image, from_hex(COLOURS), watch=original.add)
+    recolored = recolor(image, from_hex(COLORS), watch=original.add)
     result = result_with(
         source=Source(
             "input", "photos/späth & Söhne.jpg", "v1", "e", "0A", image.width, image.height
@@ -35,11 +35,11 @@ def page(browser, photo, tmp_path_factory):
         picks=Picks(silhouette=8, guarded=14),
         silhouette_on_edge=True,
         k=14,
-        palette=[Swatch(colour, 1 / len(COLOURS)) for colour in COLOURS],
+        palette=[Swatch(color, 1 / len(COLORS)) for color in COLORS],
         scores=[Score(k=k, silhouette=4 / k, inertia=1e6 / k, error=40 / k) for k in range(8, 33)],
         sample_size=2048,
     )
-    html = report(result, original.encode(), preview_of_result(recoloured), {"Sample": 0.3})
+    html = report(result, original.encode(), preview_of_result(recolored), {"Sample": 0.3})
     path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text(html, encoding="utf-8")
     return path.as_uri()
@@ -106,15 +106,15 @@ def test_what_the_slider_uncovers_is_the_result(browser, emulate):
     emulate(1200, "light")
     compare = browser.find_element(By.ID, "compare")
 
-    def colours_seen(position: str) -> int:
+    def colors_seen(position: str) -> int:
         browser.find_element(By.ID, "split").send_keys(position)
         png = np.frombuffer(compare.screenshot_as_png, np.uint8)
         pixels = cv2.imdecode(png, cv2.IMREAD_COLOR)[5:-5, 30:-30].reshape(-1, 3)
         return len(np.unique(pixels, axis=0))
 
     # The handle at the edge is out of the part that is looked at.
-    assert colours_seen(Keys.HOME) <= len(COLOURS)
-    assert colours_seen(Keys.END) > 10000
+    assert colors_seen(Keys.HOME) <= len(COLORS)
+    assert colors_seen(Keys.END) > 10000
 
 
 def test_dragging_on_the_picture_moves_the_slider(browser, emulate):
@@ -126,29 +126,29 @@ def test_dragging_on_the_picture_moves_the_slider(browser, emulate):
     assert float(split(browser).rstrip("%")) == pytest.approx(25, abs=2)
 
 
-def test_click_copies_the_colour(browser, page):
+def test_click_copies_the_color(browser, page):
     for name in ("clipboardReadWrite", "clipboardSanitizedWrite"):
         browser.execute_cdp_cmd("Browser.grantPermissions", {"permissions": [name]})
     buttons = browser.find_elements(By.CSS_SELECTOR, ".palette button")
-    assert [button.text.split()[0] for button in buttons] == COLOURS
+    assert [button.text.split()[0] for button in buttons] == COLORS
 
     buttons[3].click()
 
     deadline = time.monotonic() + 10
     while not (said := browser.find_element(By.ID, "copied").text) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert said == f"{COLOURS[3]} copied."
+    assert said == f"{COLORS[3]} copied."
     field = browser.execute_script(
         "const field = document.body.appendChild(document.createElement('textarea'));"
         "field.focus(); return field"
     )
     field.send_keys(Keys.CONTROL, "v")
-    assert field.get_property("value") == COLOURS[3]
+    assert field.get_property("value") == COLORS[3]
 
 
 CONTRASTS = """
-const luminance = (colour) => {
-  const [r, g, b] = colour.match(/\\d+/g).map(Number).map((level) => {
+const luminance = (color) => {
+  const [r, g, b] = color.match(/\\d+/g).map(Number).map((level) => {
     const x = level / 255;
     return x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4;
   });
@@ -188,11 +188,11 @@ def test_screen_reader_is_told_everything(browser):
             names.setdefault(node["role"]["value"], []).append(name)
 
     assert names["slider"] == ["Where the original ends and the result begins"]
-    assert names["button"] == [f"{colour} 16.7%" for colour in COLOURS]
-    assert "späth & Söhne.jpg in 14 colours" in names["heading"]
+    assert names["button"] == [f"{color} 16.7%" for color in COLORS]
+    assert "späth & Söhne.jpg in 14 colors" in names["heading"]
     assert "status" in names
     pictures = names["image"]
-    assert pictures[:2] == ["The original", "The result in 14 colours"]
+    assert pictures[:2] == ["The original", "The result in 14 colors"]
     assert len(pictures) == 4
     assert all("silhouette picks 8, guarded picks 14" in name for name in pictures[2:])
 

@@ -1,6 +1,6 @@
 """`sam local invoke` of each function with its recorded event, against the engine's buckets.
 
-Skipped where no container engine answers: `local/podman/serve` starts one.
+Skipped where no container engine answers: `emulator/podman/serve` starts one.
 """
 
 import json
@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from local import engine
-from local.invoke import EVENTS, invoke
+from emulator import engine
+from emulator.invoke import EVENTS, invoke
 
 BUCKETS = {"WORK_BUCKET": "invokedwork", "OUTPUT_BUCKET": "invokedoutput"}
 
@@ -57,4 +57,4 @@ def test_each_function_does_its_part_in_a_container(invoked, aws, photo: Path):
 
     where = {name[0].upper() + name[1:]: value for name, value in rendered["result"].items()}
     result = json.load(s3.get_object(**where)["Body"])
-    assert {swatch["colour"] for swatch in result["palette"]} == set(scored["palette"])
+    assert {swatch["color"] for swatch in result["palette"]} == set(scored["palette"])

@@ -1,0 +1,46 @@
+"""Patches in S3."""
+
+import contextvars
+import json
+from typing import Any
+
+from ministack.services import eventbridge, s3
+
+from emulator.patches.patching import patch
+
+_version: contextvars.ContextVar[str | None] = contextvars.ContextVar("version", default=None)
+
+
+@patch(s3, "_fire_s3_event")
+def version_of_the_object_is_known(stock: Any, *arguments: Any, **more: Any) -> None:
+    """Keep the version for the event; see `event_names_the_version`."""
+    _version.set(more.get("version_id"))
+    stock(*arguments, **more)
+
+
+@patch(eventbridge, "_dispatch_event")
+def event_names_the_version(stock: Any, event: dict[str, Any], *more: Any) -> Any:
+    """Put the object's version into the event that EventBridge gets from S3.
+
+    AWS: the detail has object.version-id if the bucket keeps versions.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
+    Stock: it has not.
+    """
+    version = _version.get()
+    if event["Source"] == "aws.s3" and version is not None:
+        detail = json.loads(event["Detail"])
+        detail["object"]["version-id"] = version
+        event = event | {"Detail": json.dumps(detail)}
+    return stock(event, *more)
+
+
+@patch(s3, "_copy_object")
+def copy_may_be_conditional(stock: Any, bucket: str, key: str, headers: dict[str, str]) -> Any:
+    """Check a copy's If-Match and If-None-Match against the object it would replace.
+
+    AWS: CopyObject takes them as PutObject does.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+    Stock: PutObject alone does.
+    """
+    replaced = (s3._ensure_bucket(bucket) or {}).get("objects", {}).get(key)
+    return s3._check_put_preconditions(headers, replaced) or stock(bucket, key, headers)

@@ -1,0 +1,87 @@
+"""Render: recolor the uploaded version and write all there is to it to the output bucket."""
+
+from quantization.service.startup import quick_imports
+
+with quick_imports():
+    import os
+    from datetime import UTC, datetime
+    from typing import Any
+
+    import msgspec
+    from aws_lambda_powertools import Logger, Metrics
+    from aws_lambda_powertools.metrics import MetricUnit
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from quantization.color import from_hex
+    from quantization.contract import Result
+    from quantization.decoding import open_image
+    from quantization.encoding.png import encode_png
+    from quantization.encoding.webp import encode_webp
+    from quantization.options import chosen_rendering
+    from quantization.recolor import Recolored, recolor
+    from quantization.report.page import report
+    from quantization.report.previews import OriginalPreview, preview_of_result
+    from quantization.service.build_result import build_result, seconds_in_states
+    from quantization.service.messages import RenderRequest
+    from quantization.service.storage.results import publish_result
+    from quantization.service.storage.s3 import make_client, storage_faults
+    from quantization.service.storage.uploads import as_file, open_upload
+
+OUTPUT_BUCKET = os.environ["OUTPUT_BUCKET"]
+MAX_PIXELS = int(os.environ["MAX_MEGAPIXELS"]) * 10**6
+MAX_BYTES = int(os.environ["MAX_MEGABYTES"]) * 10**6
+
+logger = Logger()
+metrics = Metrics()
+s3 = make_client()
+
+
+@logger.inject_lambda_context(correlation_id_path="execution")
+@storage_faults()
+def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
+    """Turn a `RenderRequest` into a `RenderedFiles`."""
+    request = msgspec.convert(event, RenderRequest)
+    upload = open_upload(s3, request.source, max_bytes=MAX_BYTES)
+    rendering = chosen_rendering(upload["Metadata"])
+    with as_file(upload["Body"]) as path:
+        image = open_image(path, max_pixels=MAX_PIXELS)
+        original = OriginalPreview(image)
+        recolored = recolor(
+            image,
+            from_hex(request.palette),
+            space=rendering.space,
+            dither=rendering.dither,
+            watch=original.add,
+        )
+    encoded = _encode(recolored, rendering.format, image.dots_per_meter)
+
+    def build(version_id: str) -> tuple[Result, str]:
+        result = build_result(
+            request,
+            image,
+            recolored,
+            rendering,
+            source_bytes=upload["ContentLength"],
+            image_bytes=len(encoded),
+            version_id=version_id,
+        )
+        seconds = seconds_in_states(request.state_entered_at, datetime.now(UTC))
+        return result, report(result, original.encode(), preview_of_result(recolored), seconds)
+
+    rendered = publish_result(s3, OUTPUT_BUCKET, request.source, rendering, encoded, build)
+
+    metrics.add_metric("ImagesQuantized", MetricUnit.Count, 1)
+    metrics.add_metric("ChosenK", MetricUnit.Count, request.k)
+    taken = datetime.now(UTC) - min(request.state_entered_at.values())
+    metrics.add_metric("ExecutionDuration", MetricUnit.Seconds, taken.total_seconds())
+    metrics.flush_metrics()
+    logger.info("rendered", k=request.k, image=rendered.image.key, superseded=rendered.superseded)
+    return msgspec.to_builtins(rendered)
+
+
+def _encode(
+    recolored: Recolored, image_format: str, dots_per_meter: tuple[int, int] | None
+) -> bytes:
+    if image_format == "webp":
+        return encode_webp(recolored.indices, recolored.entries)
+    return encode_png(recolored.indices, recolored.entries, dots_per_meter=dots_per_meter)

@@ -1,0 +1,79 @@
+"""Sample: decode the uploaded version and check a summary of its colors in."""
+
+from quantization.service.startup import quick_imports
+
+with quick_imports():
+    import os
+    from typing import Any
+
+    import msgspec
+    from aws_lambda_powertools import Logger, Metrics
+    from aws_lambda_powertools.metrics import MetricUnit
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from quantization.contract import Source, Window
+    from quantization.decoding import open_image
+    from quantization.options import Options, check_names, chosen_options, chosen_rendering
+    from quantization.sampling import STRIP_PIXELS, summarize
+    from quantization.service.messages import ObjectKey, Sampled, SampleRequest
+    from quantization.service.storage.results import check_key
+    from quantization.service.storage.s3 import make_client, storage_faults
+    from quantization.service.storage.summaries import save_summary
+    from quantization.service.storage.uploads import as_file, open_upload
+
+WORK_BUCKET = os.environ["WORK_BUCKET"]
+SAMPLE_SIZE = int(os.environ["SAMPLE_SIZE"])
+MAX_PIXELS = int(os.environ["MAX_MEGAPIXELS"]) * 10**6
+MAX_BYTES = int(os.environ["MAX_MEGABYTES"]) * 10**6
+WHOLE_IMAGE = os.environ["WHOLE_IMAGE"] == "true"
+DEFAULTS = Options(
+    os.environ["CRITERION"],
+    float(os.environ["ERROR_BUDGET"]),
+    Window(int(os.environ["K_MIN"]), int(os.environ["K_MAX"])),
+)
+
+logger = Logger()
+metrics = Metrics()
+s3 = make_client()
+
+
+@logger.inject_lambda_context(correlation_id_path="execution")
+@storage_faults()
+def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
+    """Turn a `SampleRequest` into a `Sampled`."""
+    request = msgspec.convert(event, SampleRequest)
+    check_key(request.upload.key)
+    upload = open_upload(s3, request.upload, max_bytes=MAX_BYTES)
+    check_names(upload["Metadata"])
+    options = chosen_options(upload["Metadata"], DEFAULTS)
+    chosen_rendering(upload["Metadata"])  # Refused here or not at all.
+    with as_file(upload["Body"]) as path:
+        image = open_image(path, max_pixels=MAX_PIXELS)
+        summary, ks = summarize(
+            image.strips(STRIP_PIXELS),
+            pixels=image.width * image.height,
+            k_min=options.window.k_min,
+            k_max=options.window.k_max,
+            sample_size=SAMPLE_SIZE,
+            whole_image=WHOLE_IMAGE,
+        )
+
+    claim = ObjectKey(WORK_BUCKET, f"{request.execution.rpartition(':')[2]}/summary.npz")
+    save_summary(s3, claim, summary.to_arrays())
+
+    width, height = image.width, image.height
+    sample_size = int(summary.sample.counts.sum())
+    metrics.add_metric("PixelsDecoded", MetricUnit.Count, height * width)
+    metrics.flush_metrics()
+    logger.info("sampled", width=width, height=height, sample_size=sample_size)
+    return msgspec.to_builtins(
+        Sampled(
+            source=Source(**msgspec.structs.asdict(request.upload), width=width, height=height),
+            summary=claim,
+            sample_size=sample_size,
+            ks=ks,
+            window=options.window,
+            criterion=options.criterion,
+            error_budget=options.error_budget,
+        )
+    )

@@ -1,0 +1,1 @@
+"""Image files that Render writes: one module a format."""

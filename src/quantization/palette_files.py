@@ -1,0 +1,105 @@
+"""Palettes in the formats that people load: GIMP, Adobe Swatch Exchange, CSS."""
+
+import struct
+from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
+
+from quantization.contract import Result, Swatch
+
+
+def to_gpl(name: str, palette: Sequence[Swatch]) -> bytes:
+    """Write a GIMP palette, which Inkscape, Krita and others load too.
+
+    Parameters
+    ----------
+    name : str
+    palette : sequence of Swatch
+        Written in this order, each named by its hex code and share.
+    """
+    colors = "".join(
+        f"{r:3} {g:3} {b:3}\t{_label(s)}\n" for s in palette for r, g, b in [_levels(s)]
+    )
+    header = f"GIMP Palette\nName: {_one_line(name)}\nColumns: {min(len(palette), 16)}\n#\n"
+    return (header + colors).encode()
+
+
+def to_ase(name: str, palette: Sequence[Swatch]) -> bytes:
+    """Write an Adobe Swatch Exchange file: one group of process colors in RGB.
+
+    Parameters
+    ----------
+    name : str
+        Of the group.
+    palette : sequence of Swatch
+        As for `to_gpl`.
+    """
+    blocks = [_ase_block(0xC001, _ase_text(_one_line(name)))]
+    for swatch in palette:
+        levels = (level / 255 for level in _levels(swatch))
+        color = struct.pack(">4s3fH", b"RGB ", *levels, 2)
+        blocks.append(_ase_block(0x0001, _ase_text(_label(swatch)) + color))
+    blocks.append(_ase_block(0xC002, b""))
+    return struct.pack(">4sHHI", b"ASEF", 1, 0, len(blocks)) + b"".join(blocks)
+
+
+def to_css(name: str, palette: Sequence[Swatch]) -> bytes:
+    """Write CSS custom properties, ``--color-1`` the most used.
+
+    Parameters
+    ----------
+    name : str
+        For a comment.
+    palette : sequence of Swatch
+    """
+    lines = [
+        f"  --color-{number}: {swatch.color}; /* {_percent(swatch)} */"
+        for number, swatch in enumerate(palette, 1)
+    ]
+    title = _one_line(name).replace("*/", "* /")
+    return "\n".join([f"/* {title} */", ":root {", *lines, "}", ""]).encode()
+
+
+WRITERS: dict[str, Callable[[str, Sequence[Swatch]], bytes]] = {
+    "gpl": to_gpl,
+    "ase": to_ase,
+    "css": to_css,
+}
+"""What writes each format, by its file extension."""
+
+CONTENT_TYPES = {
+    "gpl": "text/plain; charset=utf-8",
+    "ase": "application/octet-stream",
+    "css": "text/css; charset=utf-8",
+}
+
+
+def palette_file(result: Result, extension: str) -> bytes:
+    """Write the palette of a result in one of the formats, named after the upload."""
+    return WRITERS[extension](PurePosixPath(result.source.key).name, result.palette)
+
+
+def _levels(swatch: Swatch) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(swatch.color[1:]))
+
+
+def _label(swatch: Swatch) -> str:
+    return f"{swatch.color} {_percent(swatch)}"
+
+
+def _percent(swatch: Swatch) -> str:
+    return f"{swatch.share:.1%}"
+
+
+def _one_line(name: str) -> str:
+    """Replace what does not print, line ends above all, by single spaces."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split())
+
+
+def _ase_block(kind: int, content: bytes) -> bytes:
+    return struct.pack(">HI", kind, len(content)) + content
+
+
+def _ase_text(text: str) -> bytes:
+    """Encode as UTF-16 that ends with 0, after the number of its code units."""
+    encoded = f"{text}\0".encode("utf-16-be")
+    return struct.pack(">H", len(encoded) // 2) + encoded

@@ -1,0 +1,106 @@
+"""What stands for the image when its palette is chosen, and which K are worth trying."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantization.errors import EmptyImage
+from quantization.histogram import ColorCount, pool
+from quantization.pixel_sample import CANDIDATES, PixelSample, clean_sample
+from quantization.summary import Colors, Summary, draw_evenly
+
+MOST_FINE = 32_768
+"""Rows of `Summary.fine`."""
+
+STRIP_PIXELS = 2**24
+"""Strips of about this many pixels are summarized quickest: each costs a pass over the counts."""
+
+_TRANSPARENT_PIXELS = 2**22
+"""Of strips with transparency fewer are taken at once: each takes up to 50 bytes meanwhile."""
+
+_EMPTY = Colors.once_each(np.empty((0, 3), dtype=np.uint8))
+
+
+def summarize(
+    strips: Iterable[NDArray[np.uint8]],
+    *,
+    pixels: int,
+    k_min: int,
+    k_max: int,
+    sample_size: int,
+    whole_image: bool = True,
+    seed: int = 0,
+) -> tuple[Summary, list[int]]:
+    """Summarize an image for choosing its palette.
+
+    Parameters
+    ----------
+    strips : iterable of uint8 arrays of shape (rows, columns, 3 or 4)
+        The image's rows in order; levels of R, G, B and A. Pixels vote by their opacity.
+    pixels : int
+        How many there are in all strips together.
+    k_min, k_max : int
+        The window of palette sizes, 1 <= k_min <= k_max.
+    sample_size : int
+        Pixels to measure silhouettes on, at least 2.
+    whole_image : bool
+        False fits and measures on `sample_size` random pixels and on nothing else.
+    seed : int
+        Of the draw. The same pixels and seed give the same summary.
+
+    Returns
+    -------
+    summary : Summary
+    ks : list of int
+        The palette sizes that make sense, increasing and never empty.
+
+    Raises
+    ------
+    EmptyImage
+        If every pixel is fully transparent.
+    """
+    rng = np.random.default_rng(seed)
+    count = ColorCount() if whole_image else None
+    draw = PixelSample(pixels, CANDIDATES if whole_image else sample_size, rng)
+    for strip in itertools.chain.from_iterable(map(_parts, strips)):
+        draw.add(strip)
+        if count:
+            count.add(strip)
+    if not len(draw.rgb):
+        raise EmptyImage("every pixel is fully transparent; there is no palette to find")
+
+    if count is None:
+        everything = Colors.once_each(draw.rgb)
+        distinct = len(np.unique(draw.rgb, axis=0))
+        sample = everything if distinct > k_min else _EMPTY
+        return Summary(everything, everything, sample), candidate_ks(distinct, k_min, k_max)
+
+    fine, exact = count.colors()
+    ks = candidate_ks(len(fine.rgb), k_min, k_max)
+    if len(fine.rgb) <= k_min:
+        sample = _EMPTY
+    elif exact and len(fine.rgb) <= k_max:
+        sample = fine
+    else:
+        sample = clean_sample(draw, sample_size, rng)
+    if exact:
+        return Summary(fine, fine, sample), ks
+    return Summary(pool(fine), draw_evenly(fine, MOST_FINE, rng), sample), ks
+
+
+def _parts(strip: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """Cut a strip into what is summarized at once."""
+    rows, columns, channels = strip.shape
+    height = rows if channels == 3 else max(1, _TRANSPARENT_PIXELS // columns)
+    return (strip[top : top + height] for top in range(0, rows, height))
+
+
+def candidate_ks(distinct: int, k_min: int, k_max: int) -> list[int]:
+    """List the palette sizes that make sense for an image of so many distinct colors.
+
+    There are never more clusters than distinct colors: with d of them, d < `k_max`, the list
+    ends at d, and with d <= `k_min` it is d alone, the palette being those colors.
+    """
+    return list(range(min(k_min, distinct), min(k_max, distinct) + 1))

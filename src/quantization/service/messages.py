@@ -1,0 +1,106 @@
+"""The messages that cross a state boundary: one type each, used by both sides.
+
+``msgspec.convert(event, Type)`` reads one and ``msgspec.to_builtins(message)`` writes one. The
+largest, `RenderRequest`, stays below 16 KiB for 25 K: bulk data travels by claim check through
+the work bucket, never in the state.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from quantization.contract import (
+    HexColor,
+    PaletteSize,
+    Picks,
+    Score,
+    Source,
+    Upload,
+    Window,
+)
+
+
+class ObjectKey(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where an object lies: a claim check in the work bucket, or a result in the output bucket."""
+
+    bucket: str
+    key: str
+
+
+class SampleRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Into Sample: the upload, and the ARN of the execution that handles it."""
+
+    upload: Upload
+    execution: str
+
+
+class Sampled(Struct, frozen=True, forbid_unknown_fields=True):
+    """Out of Sample: the claim to the summary, which K make sense, and the upload's options."""
+
+    source: Source
+    summary: ObjectKey
+    sample_size: int
+    ks: list[PaletteSize]
+    window: Window
+    criterion: str
+    error_budget: float
+
+
+class ScoreRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Into ScoreK: one K and the summary of the colors to fit it to."""
+
+    k: PaletteSize
+    summary: ObjectKey
+    execution: str
+
+
+class FittedScore(Score, frozen=True, kw_only=True):
+    """Out of ScoreK: the score, and the palette that earned it."""
+
+    palette: list[HexColor]
+
+
+class RenderRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Into Render: the chosen palette, and what the result will say about the choice."""
+
+    source: Source
+    sample_size: int
+    window: Window
+    criterion: str
+    error_budget: float
+    picks: Picks
+    silhouette_on_edge: bool
+    k: PaletteSize
+    palette: list[HexColor]
+    scores: list[Score]
+    execution: str
+    state_entered_at: dict[str, datetime]
+    """When each state was entered, in their order; the report alone says so."""
+
+
+class RenderedFiles(Struct, frozen=True):
+    """Out of Render: where the recolored image, its report, result JSON and palettes lie.
+
+    `palettes` has the key of each format that the upload asked for.
+    `superseded` says that they are not of this upload, for a newer one was quantized before.
+    """
+
+    image: ObjectKey
+    report: ObjectKey
+    result: ObjectKey
+    palettes: dict[str, ObjectKey] = {}
+    superseded: bool = False
+
+
+class ExecutionStatusChange(Struct, frozen=True, rename="camel"):
+    """An execution that ended without a result, in Step Functions' words.
+
+    It is the detail of the event "Step Functions Execution Status Change".
+    """
+
+    execution_arn: str
+    status: Literal["FAILED", "TIMED_OUT", "ABORTED"]
+    input: Annotated[str, Meta(description="S3's event, as JSON")]
+    error: str | None = None
+    cause: str | None = None

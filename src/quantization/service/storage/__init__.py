@@ -1,0 +1,1 @@
+"""S3, as the functions use it: uploads, summaries and results."""

@@ -1,0 +1,1 @@
+"""The commands `quantize` and `quantize-palettes`."""

@@ -1,0 +1,255 @@
+"""Upload an image, find the execution that its upload started, and follow it to the end."""
+
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from quantization.contract import Result
+from quantization.service.messages import ObjectKey, RenderedFiles
+from quantization_client.stack import Stack
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mypy_boto3_stepfunctions.type_defs import HistoryEventTypeDef
+
+PAGE_SIZE = 50
+"""Events read in one call; about what happens between two looks at an execution."""
+
+
+class QuantizeError(Exception):
+    """One image was not quantized."""
+
+
+class NotStartedError(QuantizeError):
+    """The upload started no execution."""
+
+
+class FailedError(QuantizeError):
+    """The execution ended without a result."""
+
+
+class OverwrittenError(QuantizeError):
+    """Another upload under the same key took the result's place."""
+
+
+def upload(stack: Stack, path: Path, key: str, metadata: dict[str, str]) -> str:
+    """Stream a file to the input bucket; return the version that S3 gave it."""
+    with path.open("rb") as file:
+        put = stack.s3.put_object(Bucket=stack.input_bucket, Key=key, Body=file, Metadata=metadata)
+    return put["VersionId"]
+
+
+def is_uploaded(stack: Stack, key: str, version_id: str) -> bool:
+    """Tell whether an earlier upload is there: a local engine forgets all when it ends."""
+    try:
+        stack.s3.head_object(Bucket=stack.input_bucket, Key=key, VersionId=version_id)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] in (400, 404):
+            return False
+        raise
+    return True
+
+
+class Executions:
+    """The executions of a stack, found by the version of the object that started them."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._by_version: dict[str, str] = {}
+        self._seen: set[str] = set()
+
+    def poll(self) -> None:
+        """Read the executions that were not seen yet; the newest come first."""
+        pages = self._stack.states.get_paginator("list_executions").paginate(
+            stateMachineArn=self._stack.state_machine
+        )
+        for page in pages:
+            new = [e["executionArn"] for e in page["executions"]]
+            new = [arn for arn in new if arn not in self._seen]
+            for arn in new:
+                described = self._stack.states.describe_execution(executionArn=arn)
+                if version_id := _version_in(described["input"]):
+                    self._by_version[version_id] = arn
+            self._seen.update(new)
+            if len(new) < len(page["executions"]):
+                return
+
+    def started_by(self, version_id: str) -> str | None:
+        """Return the ARN of the execution that an upload started, or None if not seen yet."""
+        return self._by_version.get(version_id)
+
+
+def _version_in(execution_input: str) -> str | None:
+    """Return the version that S3's event names, or None for an input that is no such event."""
+    match msgspec.json.decode(execution_input):
+        case {"detail": {"object": {"version-id": str(version_id)}}}:
+            return version_id
+    return None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How an execution ended: with an output, or with an error and its cause."""
+
+    seconds: float
+    output: str | None = None
+    error: str = ""
+    cause: str = ""
+
+
+@dataclass
+class Progress:
+    """How far an execution is.
+
+    Attributes
+    ----------
+    state : str
+        The state it entered last.
+    ks : list of int
+        The K to score; empty until they are known.
+    silhouettes : dict of int to float or None
+        Of the K scored so far; None where it is undefined or the K failed.
+    ended : Ended or None
+        None while it runs.
+    """
+
+    state: str = "Start"
+    ks: list[int] = field(default_factory=list)
+    silhouettes: dict[int, float | None] = field(default_factory=dict)
+    ended: Ended | None = None
+
+
+class Execution:
+    """One execution, followed by reading what is new in its history."""
+
+    def __init__(self, stack: Stack, arn: str) -> None:
+        self.arn = arn
+        self.progress = Progress()
+        self._history = stack.states.get_paginator("get_execution_history")
+        self._last_id = 0
+        self._start: datetime | None = None
+
+    def poll(self) -> Progress:
+        """Read the events since the last look, and return how far the execution is."""
+        new: dict[int, HistoryEventTypeDef] = {}
+        pages = self._history.paginate(
+            executionArn=self.arn, reverseOrder=True, PaginationConfig={"PageSize": PAGE_SIZE}
+        )
+        for page in pages:
+            unseen = {e["id"]: e for e in page["events"] if e["id"] > self._last_id}
+            new |= unseen
+            if len(unseen) < len(page["events"]):
+                break
+        for event_id in sorted(new):
+            self._take(new[event_id])
+            self._last_id = event_id
+        return self.progress
+
+    def _take(self, event: "HistoryEventTypeDef") -> None:
+        progress = self.progress
+        if entered := event.get("stateEnteredEventDetails"):
+            progress.state = entered["name"]
+            if event["type"] == "MapStateEntered":
+                progress.ks = msgspec.json.decode(entered["input"], type=_ToScore).ks
+        elif exited := event.get("stateExitedEventDetails"):
+            if exited["name"] in ("ScoreK", "SkipK"):
+                scored = msgspec.json.decode(exited["output"], type=_Scored)
+                progress.silhouettes[scored.k] = scored.silhouette
+        elif event["type"].startswith("Execution"):
+            self._start = self._start or event["timestamp"]
+            seconds = (event["timestamp"] - self._start).total_seconds()
+            progress.ended = _ending(event, seconds)
+
+
+class _ToScore(msgspec.Struct):
+    """The part of the Map's input that says which K there will be."""
+
+    ks: list[int]
+
+
+class _Scored(msgspec.Struct):
+    """The part of an iteration's output that is shown while the others go on."""
+
+    k: int
+    silhouette: float | None
+
+
+def _ending(event: "HistoryEventTypeDef", seconds: float) -> Ended | None:
+    match event["type"]:
+        case "ExecutionStarted" | "ExecutionRedriven":
+            return None
+        case "ExecutionSucceeded":
+            return Ended(seconds, output=event["executionSucceededEventDetails"]["output"])
+    details = (
+        event.get("executionFailedEventDetails")
+        or event.get("executionTimedOutEventDetails")
+        or event.get("executionAbortedEventDetails")
+        or {}
+    )
+    cause = details.get("cause", "no cause given")
+    return Ended(seconds, error=details.get("error", event["type"]), cause=cause)
+
+
+def fetch_result(
+    stack: Stack, ended: Ended, version_id: str, name: str, out: Path
+) -> tuple[Result, dict[str, Path]]:
+    """Download what an execution wrote.
+
+    Parameters
+    ----------
+    stack : Stack
+        Where it ran.
+    ended : Ended
+        How it ended.
+    version_id : str
+        The version that was uploaded.
+    name : str
+        The files' name without extension, relative to `out`.
+    out : Path
+        Directory to write to; made when missing.
+
+    Returns
+    -------
+    result : Result
+    files : dict of str to Path
+        The files by what they are: "image", "report", "result", and palettes by their formats.
+
+    Raises
+    ------
+    FailedError
+        If the execution failed; the message is its error and cause.
+    OverwrittenError
+        If the result is that of another upload.
+
+    """
+    if ended.output is None:
+        raise FailedError(f"{ended.error}: {ended.cause}")
+    rendered = msgspec.json.decode(ended.output, type=RenderedFiles)
+    if rendered.superseded:
+        raise OverwrittenError("a newer upload of the same name was quantized before this one")
+    written = {
+        "image": rendered.image,
+        "report": rendered.report,
+        "result": rendered.result,
+        **rendered.palettes,
+    }
+    files = {}
+    for what, source in written.items():
+        files[what] = out / f"{name}{PurePosixPath(source.key).suffix}"
+        _download(stack, source, files[what])
+    result = msgspec.json.decode(files["result"].read_bytes(), type=Result)
+    if result.source.version_id != version_id:
+        raise OverwrittenError("another upload of the same name took the result's place; try again")
+    return result, files
+
+
+def _download(stack: Stack, source: ObjectKey, target: Path) -> None:
+    """Download beside the target, then move: there is never half a file of the result's name."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(target.name + ".part")
+    stack.s3.download_file(source.bucket, source.key, str(partial))
+    partial.replace(target)

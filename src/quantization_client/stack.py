@@ -1,0 +1,92 @@
+"""A deployed stack, on the local engine or on AWS: its buckets, its state machine, its clients."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_stepfunctions import SFNClient
+
+LOCAL_NAME = "color-quantization"
+
+LOCAL_POLL_SECONDS = 0.1
+AWS_POLL_SECONDS = 1.0
+"""An account may read 20 histories a second; 16 images are followed at once."""
+
+
+class NoSuchStackError(Exception):
+    """No stack of that name is deployed where the client looks."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Where to upload, what to follow, how often to look, and where the results are."""
+
+    s3: "S3Client"
+    states: "SFNClient"
+    input_bucket: str
+    work_bucket: str
+    output_bucket: str
+    state_machine: str
+    poll_seconds: float
+
+
+def engine_environment(endpoint: str) -> dict[str, str]:
+    """Return the variables that point every AWS tool at the local engine."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+
+
+def find_stack(name: str, environment: Mapping[str, str] | None = None) -> Stack:
+    """Find a stack by its name.
+
+    Parameters
+    ----------
+    name : str
+        Name of the CloudFormation stack.
+    environment : mapping, optional
+        What `engine_environment` returns, for the local engine; without it the AWS account and
+        region that the shell is set up for.
+
+    Raises
+    ------
+    NoSuchStackError
+        If it is not deployed there.
+
+    """
+    aws_environment = environment or {}
+    session = boto3.Session(
+        aws_access_key_id=aws_environment.get("AWS_ACCESS_KEY_ID"),
+        aws_secret_access_key=aws_environment.get("AWS_SECRET_ACCESS_KEY"),
+        region_name=aws_environment.get("AWS_REGION"),
+    )
+    endpoint = aws_environment.get("AWS_ENDPOINT_URL")
+    try:
+        described = session.client("cloudformation", endpoint_url=endpoint).describe_stacks(
+            StackName=name
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationError":
+            raise NoSuchStackError(f"no stack named {name!r} is deployed") from error
+        raise
+    outputs = {
+        output["OutputKey"]: output["OutputValue"] for output in described["Stacks"][0]["Outputs"]
+    }
+    return Stack(
+        s3=session.client("s3", endpoint_url=endpoint),
+        states=session.client("stepfunctions", endpoint_url=endpoint),
+        input_bucket=outputs["InputBucket"],
+        work_bucket=outputs["WorkBucket"],
+        output_bucket=outputs["OutputBucket"],
+        state_machine=outputs["StateMachine"],
+        poll_seconds=LOCAL_POLL_SECONDS if endpoint else AWS_POLL_SECONDS,
+    )

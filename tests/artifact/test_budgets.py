@@ -1,0 +1,42 @@
+"""Every function with its layers fits into Lambda with room to spare, and imports little."""
+
+import pytest
+
+from tests.support import budgets
+from tests.support.built import ARCHITECTURES
+
+# What importing the handler may take at most, as a multiple of importing numpy. Half as much again
+# as it takes, for the sake of other machines.
+IMPORT_BUDGETS = {"SampleFunction": 8, "ScoreKFunction": 15, "RenderFunction": 8}
+
+# What the function has no use for, and would pay for at each cold start.
+NEEDLESS = {
+    "SampleFunction": {"scipy", "sklearn", "unittest", "asyncio", "pydantic", "aws_xray_sdk"},
+    "ScoreKFunction": {
+        *("cv2", "pyvips", "pandas", "matplotlib", "pydantic", "aws_xray_sdk", "unittest"),
+        *("scipy.optimize", "scipy.stats._stats_py", "sklearn.linear_model"),
+    },
+    "RenderFunction": {"scipy", "sklearn", "unittest", "asyncio", "pydantic", "aws_xray_sdk"},
+    "RecordFailureFunction": {"numpy", "cv2", "pyvips", "sklearn", "pydantic", "aws_xray_sdk"},
+}
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_functions_fit_with_a_tenth_to_spare(build, architecture):
+    rows = budgets.sizes(build(architecture))
+    assert {row.function for row in rows} == set(NEEDLESS)
+    for row in rows:
+        assert row.total <= budgets.LARGEST_SHARE * budgets.LIMIT, row
+
+
+@pytest.mark.parametrize("name", IMPORT_BUDGETS)
+def test_handlers_import_within_their_budget(functions, name):
+    assert budgets.import_ratio(functions[name]) <= IMPORT_BUDGETS[name]
+
+
+@pytest.mark.parametrize("name", NEEDLESS)
+def test_handlers_import_nothing_needless(sandbox, functions, name):
+    module = functions[name].handler.partition(".")[0]
+    imported = sandbox(name).python("-c", f"import {module}, sys; print(*sys.modules)").split()
+    assert NEEDLESS[name].isdisjoint(imported)
+    assert "quantization" in imported

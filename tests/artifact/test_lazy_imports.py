@@ -1,0 +1,33 @@
+"""What ScoreK's imports leave for later is there when it is asked for."""
+
+import pytest
+
+# After a package was deferred, by every way that leads into it.
+ASK = {
+    "a name that the package imports": "from sklearn.metrics import silhouette_score",
+    "a name that it imports with all others": "import scipy.stats; scipy.stats.norm.cdf(0)",
+    "one of its modules": "from scipy.spatial import distance; distance.euclidean",
+    "a package in it, imported by itself": "import sklearn.metrics as m; m.cluster.rand_score",
+    "all its names": "from sklearn.cluster import *; DBSCAN, KMeans",
+    "what it says of itself": "import scipy.stats; scipy.stats.__all__.index('norm')",
+    "a class that was imported before": "import sklearn.cluster as c; assert c.KMeans is KMeans",
+}
+
+
+@pytest.mark.parametrize("way", ASK)
+def test_deferred_package_gives_all_it_has(sandbox, way):
+    sandbox("ScoreKFunction").python(
+        "-c", f"import score_k; from clustering import KMeans\n{ASK[way]}"
+    )
+
+
+def test_deferred_package_has_no_more_than_before(sandbox):
+    program = """
+from functions.score_k import handler as score_k, scipy.stats
+try:
+    scipy.stats.nonsense
+except AttributeError as error:
+    print(error)
+"""
+    printed = sandbox("ScoreKFunction").python("-c", program)
+    assert "module 'scipy.stats' has no attribute 'nonsense'" in printed

@@ -1,0 +1,211 @@
+"""The client's parts that need no engine: images found, history read, progress shown, memory."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emulator.engine import ROOT
+from quantization.options import NAMES
+from quantization_client.follow import PAGE_SIZE, Ended, Execution, Progress
+from quantization_client.journal import Entry, Journal
+from quantization_client.main import BAD_USAGE, UsageError, find_jobs, main, parser
+from quantization_client.show import silhouette_chart, state_line
+from quantization_client.stack import Stack
+
+KS = list(range(8, 33))
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def history(last: dict) -> list[dict]:
+    """Return the events of an execution in which K = 9 fails and the silhouette of K is 1 / K."""
+
+    def left(name: str, k: int, silhouette: float | None) -> dict:
+        output = json.dumps({"k": k, "silhouette": silhouette, "inertia": 1.0, "more": "..."})
+        return {"type": "X", "stateExitedEventDetails": {"name": name, "output": output}}
+
+    def entered(kind: str, name: str, text: str = "{}") -> dict:
+        return {
+            "type": f"{kind}StateEntered",
+            "stateEnteredEventDetails": {"name": name, "input": text},
+        }
+
+    events = [
+        {"type": "ExecutionStarted", "executionStartedEventDetails": {"input": "{}"}},
+        entered("Task", "Sample"),
+        entered("Map", "ScoreEachK", json.dumps({"ks": KS, "sample": {}})),
+        *[entered("Task", "ScoreK") for _ in KS],
+        *[{"type": "TaskScheduled"} for _ in KS],
+        *[left("ScoreK", k, None if k == 9 else 1 / k) for k in KS],
+        entered("Pass", "SkipK"),
+        left("SkipK", 9, None),
+        entered("Task", "Render"),
+        last,
+    ]
+    return [
+        event | {"id": number, "timestamp": START + timedelta(seconds=number)}
+        for number, event in enumerate(events, 1)
+    ]
+
+
+SUCCEEDED = {"type": "ExecutionSucceeded", "executionSucceededEventDetails": {"output": "{}"}}
+
+
+class History:
+    """Step Functions, telling the first so many events of a history."""
+
+    def __init__(self, events: list[dict]) -> None:
+        self.events = events
+        self.told = 0
+
+    def get_paginator(self, operation: str) -> "History":
+        assert operation == "get_execution_history"
+        return self
+
+    def paginate(self, *, executionArn, reverseOrder, PaginationConfig):  # noqa: N803
+        assert executionArn == "arn"
+        assert reverseOrder
+        size = PaginationConfig["PageSize"]
+        known = self.events[: self.told][::-1]
+        for start in range(0, len(known), size):
+            yield {"events": known[start : start + size]}
+
+
+def execution_of(history: History) -> Execution:
+    return Execution(Stack(None, history, "in", "work", "out", "machine", 0), "arn")
+
+
+@given(st.lists(st.integers(1, len(history(SUCCEEDED)))))
+def test_progress_is_the_same_however_often_one_looks(looks):
+    events = history(SUCCEEDED)
+    states = History(events)
+    execution = execution_of(states)
+    for states.told in [*sorted(looks), len(events)]:
+        progress = execution.poll()
+
+    assert len(events) > PAGE_SIZE
+    assert progress == Progress(
+        state="Render",
+        ks=KS,
+        silhouettes={k: None if k == 9 else 1 / k for k in KS},
+        ended=Ended(seconds=len(events) - 1, output="{}"),
+    )
+
+
+def test_nothing_is_known_before_the_start():
+    assert execution_of(History([])).poll() == Progress()
+
+
+@pytest.mark.parametrize(
+    ("last", "error", "cause"),
+    [
+        (
+            {
+                "type": "ExecutionFailed",
+                "executionFailedEventDetails": {"error": "E", "cause": "c"},
+            },
+            "E",
+            "c",
+        ),
+        (
+            {"type": "ExecutionAborted", "executionAbortedEventDetails": {}},
+            "ExecutionAborted",
+            "no cause given",
+        ),
+        ({"type": "ExecutionTimedOut"}, "ExecutionTimedOut", "no cause given"),
+    ],
+)
+def test_failed_execution_says_why(last, error, cause):
+    states = History(history(last))
+    states.told = len(states.events)
+
+    ended = execution_of(states).poll().ended
+
+    assert (ended.output, ended.error, ended.cause) == (None, error, cause)
+
+
+def test_chart_has_a_character_for_each_k():
+    progress = Progress("ScoreK", [8, 9, 10, 11, 12], {8: 0.25, 9: 0.5, 10: None, 12: 0.4})
+
+    assert silhouette_chart(progress) == "▁█x·▅"
+    assert state_line(progress) == "ScoreK 4/5 K, best silhouette 0.500 at K = 9"
+
+
+def test_chart_of_equal_silhouettes_is_full():
+    assert silhouette_chart(Progress("ScoreK", [8, 9], {8: 0.5, 9: 0.5})) == "██"
+    assert silhouette_chart(Progress("ScoreK", [8, 9], {8: None})) == "x·"
+    assert silhouette_chart(Progress("Sample")) == ""
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    for name in ("b.JPG", "deep/er/a.png", "notes.txt", "out/a.png"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / "folder.png").mkdir()
+    return tmp_path
+
+
+def test_folder_gives_its_images_but_not_the_results(folder):
+    jobs = find_jobs([folder], folder / "out")
+
+    assert [str(job.name) for job in jobs] == ["b.JPG", "deep/er/a.png"]
+    assert [job.stem for job in jobs] == ["b", "deep/er/a"]
+
+
+def test_named_file_is_taken_whatever_its_name(folder):
+    (job,) = find_jobs([folder / "notes.txt", folder / "notes.txt"], folder / "out")
+
+    assert (job.path, job.stem) == (folder / "notes.txt", "notes")
+
+
+@pytest.mark.parametrize("images", [["none.jpg"], ["out/a.png", "deep/er/a.png"], ["folder.png"]])
+def test_what_cannot_be_done_is_bad_usage(folder, images):
+    with pytest.raises(UsageError, match=images[0]):
+        find_jobs([folder / image for image in images], folder / "elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--palettes", "gpl,aco"], "palettes 'aco' does not exist; choose from gpl, ase, css"),
+        (["--k-min", "17", "--k-max", "16"], "k-min 17 to k-max 16 is empty"),
+        (["--k-max", "256"], "k-max '256' is not a whole number from 1 to 255"),
+        (["--error-budget", "50"], "error-budget '50.0' is not a number from 0.1 to 20"),
+    ],
+)
+def test_what_no_stack_takes_is_bad_usage(arguments, said, capsys):
+    assert main(["none.jpg", *arguments]) == BAD_USAGE
+
+    assert said in capsys.readouterr().err
+
+
+def test_every_option_has_a_flag_of_its_name():
+    flags = {flag for action in parser()._actions for flag in action.option_strings}
+
+    assert {f"--{name}" for name in NAMES} <= flags
+
+
+def test_journal_remembers_until_it_forgets(tmp_path):
+    journal = Journal(tmp_path)
+    first, second = Path("a.jpg"), Path("deep/a.jpg")
+    entry = Entry(1, 2, "bucket", {"criterion": "c"}, "version", "arn", done=True)
+    journal.write(first, entry)
+    journal.write(second, Entry(3, 4, "bucket", {}, "other"))
+
+    assert Journal(tmp_path).read(first) == entry
+    assert Journal(tmp_path).read(Path("a.png")) is None
+    journal.forget(first)
+    assert journal.read(first) is None
+    assert journal.read(second).version_id == "other"
+    journal.forget(second)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_is_documented_as_it_is(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    assert parser().format_help() in (ROOT / "docs/command-line.md").read_text()

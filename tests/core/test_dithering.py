@@ -1,0 +1,110 @@
+"""Dithering against going pixel by pixel, and against what it is for."""
+
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image as Pillow
+
+from quantization.decoding import open_image
+from quantization.dithering import ErrorDiffusion, OrderedDither
+from quantization.recolor import NearestLabels, recolor
+
+images = arrays(
+    np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12), st.sampled_from([3, 4]))
+)
+palettes = arrays(np.uint8, st.tuples(st.integers(1, 8), st.just(3)))
+GRAYS = np.array([[0] * 3, [255] * 3], dtype=np.uint8)
+
+
+def pixel_by_pixel(pixels, palette):
+    """Diffuse errors as the paper has it."""
+    height, width = pixels.shape[:2]
+    nearest = NearestLabels(palette)
+    off = np.zeros((height + 2, width + 2, 3), dtype=np.float32)
+    labels = np.empty((height, width), dtype=np.uint8)
+    for y in range(height):
+        for x in range(width):
+            from_left, above_right = off[y + 1, x], off[y, x + 2]
+            above, above_left = off[y, x + 1], off[y, x]
+            passed = 7 * from_left + 3 * above_right + 5 * above + above_left
+            wanted = pixels[y, x, :3] + passed * np.float32(1 / 16)
+            wanted = np.clip(wanted, 0, 255)
+            level = np.rint(wanted).astype(np.uint8)
+            labels[y, x] = nearest(level[None, None])[0, 0]
+            if pixels.shape[2] == 3 or pixels[y, x, 3]:
+                off[y + 1, x + 1] = wanted - palette[labels[y, x]].astype(np.float32)
+    return labels
+
+
+def in_strips(dither, pixels, cuts):
+    bounds = sorted({0, len(pixels), *(cut for cut in cuts if cut < len(pixels))})
+    parts = [pixels[a:b] for a, b in pairwise(bounds)]
+    return np.concatenate([dither(part) for part in parts])
+
+
+@given(images, palettes, st.lists(st.integers(1, 12)))
+def test_diffusion_is_that_of_going_pixel_by_pixel(pixels, palette, cuts):
+    dither = ErrorDiffusion(NearestLabels(palette), palette)
+
+    np.testing.assert_array_equal(in_strips(dither, pixels, cuts), pixel_by_pixel(pixels, palette))
+
+
+@given(images, palettes, st.lists(st.integers(1, 12)))
+def test_ordered_is_the_same_however_it_is_cut(pixels, palette, cuts):
+    whole = OrderedDither(NearestLabels(palette), palette)(pixels)
+
+    dither = OrderedDither(NearestLabels(palette), palette)
+    np.testing.assert_array_equal(in_strips(dither, pixels, cuts), whole)
+
+
+@pytest.mark.parametrize("dither", [OrderedDither, ErrorDiffusion])
+@pytest.mark.parametrize("gray", [0, 32, 96, 128, 200, 255])
+def test_mixture_has_the_mean_of_what_it_imitates(dither, gray):
+    pixels = np.full((64, 64, 3), gray, dtype=np.uint8)
+
+    labels = dither(NearestLabels(GRAYS), GRAYS)(pixels)
+
+    # Ordered dithering of two grays in 64 thresholds spreads by their distance, 255 * sqrt(3).
+    assert GRAYS[labels].mean() == pytest.approx(gray, abs=5)
+
+
+@pytest.mark.parametrize("dither", ["none", "ordered", "diffusion"])
+def test_palette_is_unchanged(photo, dither):
+    palette = np.random.default_rng(0).integers(0, 256, (8, 3), dtype=np.uint8)
+
+    recolored = recolor(open_image(photo, max_pixels=10**6), palette, dither=dither)
+
+    assert {tuple(c) for c in recolored.palette} == {tuple(c) for c in palette}
+    assert recolored.entries is recolored.palette
+
+
+@pytest.mark.parametrize("dither", ["ordered", "diffusion"])
+def test_from_afar_it_is_closer_to_the_original(photo, tmp_path, dither):
+    Pillow.open(photo).convert("L").save(tmp_path / "gray.png")
+    image = open_image(tmp_path / "gray.png", max_pixels=10**6)
+    gray = np.linspace(0, 255, 8).astype(np.uint8)
+    palette = np.stack([gray] * 3, axis=1)
+    afar = cv2.GaussianBlur(image.pixels(), None, 3).astype(float).mean(axis=2)
+
+    def off(how: str) -> float:
+        recolored = recolor(image, palette, dither=how)
+        seen = cv2.GaussianBlur(recolored.entries[recolored.indices], None, 3)
+        return np.abs(seen.astype(float).mean(axis=2) - afar).mean()
+
+    assert off(dither) < 0.7 * off("none")
+
+
+def test_nothing_comes_from_behind_transparent_pixels(tmp_path):
+    pixels = np.full((8, 8, 4), 255, dtype=np.uint8)
+    pixels[:, :4] = [120, 120, 120, 0]
+    Pillow.fromarray(pixels).save(tmp_path / "image.png")
+
+    image = open_image(tmp_path / "image.png", max_pixels=100)
+    recolored = recolor(image, GRAYS, dither="diffusion")
+
+    assert recolored.shares.tolist() == [1.0, 0.0]

@@ -1,0 +1,113 @@
+"""The palette files, as readers that others wrote understand them."""
+
+import io
+import json
+
+import msgspec
+import pytest
+import swatch as adobe
+import tinycss2
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL.GimpPaletteFile import GimpPaletteFile
+
+from emulator.engine import ROOT
+from quantization.contract import Result, Swatch
+from quantization.palette_files import WRITERS, to_ase, to_css, to_gpl
+from quantization_client import palettes as command
+from tests.test_contract import RESULT
+
+names = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=30)
+swatches = st.builds(Swatch, st.integers(0, 0xFFFFFF).map(lambda n: f"#{n:06x}"), st.floats(0, 1))
+palettes = st.lists(swatches, min_size=1, max_size=255)
+
+
+def colors(palette: list[Swatch]) -> list[str]:
+    return [swatch.color for swatch in palette]
+
+
+@given(names, palettes)
+def test_gimp_palette_is_read_by_pillow(name, palette):
+    levels, mode = GimpPaletteFile(io.BytesIO(to_gpl(name, palette))).getpalette()
+
+    assert mode == "RGB"
+    assert levels == b"".join(bytes.fromhex(color[1:]) for color in colors(palette))
+
+
+@given(names, palettes)
+def test_adobe_swatches_are_read_by_swatch(tmp_path_factory, name, palette):
+    path = tmp_path_factory.getbasetemp() / "palette.ase"
+    path.write_bytes(to_ase(name, palette))
+
+    (group,) = adobe.parse(str(path))
+
+    assert group["type"] == "Color Group"
+    assert group["name"] == name
+    assert [s["name"].split()[0] for s in group["swatches"]] == colors(palette)
+    assert {s["type"] for s in group["swatches"]} == {"Process"}
+    assert {s["data"]["mode"] for s in group["swatches"]} == {"RGB"}
+    read = [[round(v * 255) for v in s["data"]["values"]] for s in group["swatches"]]
+    assert read == [list(bytes.fromhex(color[1:])) for color in colors(palette)]
+
+
+@pytest.mark.parametrize("write", [to_gpl, to_css])
+def test_name_stays_in_its_line(write):
+    text = write(" a\nb\0c ", [Swatch("#000000", 1.0)]).decode()
+
+    assert [line for line in text.splitlines() if "a b c" in line] == [
+        {to_gpl: "Name: a b c", to_css: "/* a b c */"}[write]
+    ]
+
+
+@given(names | st.just("a */ } body { x"), palettes)
+def test_css_is_read_by_tinycss2(name, palette):
+    comment, rule = tinycss2.parse_stylesheet(to_css(name, palette).decode(), skip_whitespace=True)
+
+    assert comment.type == "comment"
+    assert tinycss2.serialize(rule.prelude).strip() == ":root"
+    declarations = tinycss2.parse_blocks_contents(
+        rule.content, skip_comments=True, skip_whitespace=True
+    )
+    assert [(d.name, tinycss2.serialize(d.value).strip()) for d in declarations] == [
+        (f"--color-{number}", color) for number, color in enumerate(colors(palette), 1)
+    ]
+
+
+@pytest.fixture
+def result(tmp_path):
+    path = tmp_path / "späth photo.json"
+    path.write_text(json.dumps(RESULT))
+    return path
+
+
+def test_command_writes_all_beside_the_result(result, capsys):
+    assert command.main([str(result)]) == 0
+
+    palette = msgspec.convert(RESULT, Result).palette
+    written = [result.with_suffix(f".{extension}") for extension in WRITERS]
+    assert capsys.readouterr().out.splitlines() == [str(path) for path in written]
+    for path, write in zip(written, WRITERS.values(), strict=True):
+        assert path.read_bytes() == write("a.jpg", palette)
+
+
+def test_command_writes_what_is_asked_for(result):
+    assert command.main([str(result), "--format", "css"]) == 0
+
+    assert {path.suffix for path in result.parent.iterdir()} == {".json", ".css"}
+
+
+def test_command_names_what_is_no_result(result, tmp_path, capsys):
+    other = tmp_path / "other.json"
+    other.write_text("{}")
+
+    assert command.main([str(other), str(tmp_path / "none.json"), str(result)]) == 1
+
+    captured = capsys.readouterr()
+    assert str(other) in captured.err
+    assert "none.json" in captured.err
+    assert len(captured.out.splitlines()) == 3
+
+
+def test_help_is_documented_as_it_is(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    assert command.parser().format_help() in (ROOT / "docs/command-line.md").read_text()

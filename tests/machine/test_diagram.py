@@ -1,0 +1,56 @@
+"""The state machine's picture against its own file."""
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+import yaml
+
+from tools.diagram import DEFINITION, PATH, diagram
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def definition() -> dict:
+    return yaml.safe_load(DEFINITION.read_text())
+
+
+def states_in(machine: dict) -> dict:
+    found = dict(machine["States"])
+    for state in machine["States"].values():
+        if "ItemProcessor" in state:
+            found |= states_in(state["ItemProcessor"])
+    return found
+
+
+def test_published_picture_is_that_of_the_machine(definition):
+    assert PATH.read_text() == diagram(definition)
+
+
+def test_every_state_and_every_way_is_drawn(definition):
+    picture = ET.fromstring(diagram(definition))
+    states = states_in(definition)
+
+    texts = [text.text for text in picture.iter(f"{SVG}text")]
+    assert {text for text in texts if text in states} == states.keys()
+    ways = [p for p in picture.iter(f"{SVG}path") if "way" in p.get("class", "")]
+    aside = sum(len(s.get("Catch", [])) + ("Default" in s) for s in states.values())
+    down = sum("Next" in s or "Choices" in s for s in states.values())
+    assert len(ways) == aside + down
+    assert len([p for p in ways if "otherwise" in p.get("class")]) == aside
+
+
+def test_everything_lies_within_the_picture(definition):
+    picture = ET.fromstring(diagram(definition))
+    _, _, width, height = map(float, picture.get("viewBox").split())
+
+    for box in picture.iter(f"{SVG}rect"):
+        left, top = float(box.get("x")), float(box.get("y"))
+        assert left >= 0
+        assert top >= 0
+        assert left + float(box.get("width")) <= width
+        assert top + float(box.get("height")) <= height
+    for path in picture.iter(f"{SVG}path"):
+        if "way" in path.get("class", ""):
+            assert max(map(float, re.findall(r"[\d.]+", path.get("d")))) <= max(width, height)

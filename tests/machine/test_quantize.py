@@ -1,0 +1,282 @@
+"""The state machine's own file, executed on the local engine with scripted functions."""
+
+import io
+import json
+import re
+import time
+import zipfile
+from datetime import datetime
+from pathlib import Path
+
+import jsonata
+import pytest
+import yaml
+from samcli.yamlhelper import yaml_parse
+
+from emulator.engine import ROOT
+from quantization import errors
+from quantization.service.storage.s3 import StorageFault
+
+DEFINITION = ROOT / "statemachine/quantize.asl.yaml"
+EVENT = json.loads((ROOT / "events/upload.json").read_text())
+ROLE = "arn:aws:iam::000000000000:role/quantize"
+LIMIT_SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def definition() -> dict:
+    return yaml.safe_load(DEFINITION.read_text())
+
+
+@pytest.fixture(scope="module")
+def machine(aws, tmp_path_factory, definition):
+    """Create the machine, its functions played by `stubs`; return how to run it."""
+    calls = tmp_path_factory.mktemp("calls")
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.write(Path(__file__).with_name("stubs.py"), "stubs.py")
+    substitutions = {"Partition": "aws", "MapConcurrency": "25"}
+    for name in ("Sample", "ScoreK", "Render", "RecordFailure"):
+        handler = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+        created = aws("lambda").create_function(
+            FunctionName=f"stub-{name}",
+            Runtime="python3.13",
+            Role=ROLE,
+            Handler=f"stubs.{handler}",
+            Code={"ZipFile": code.getvalue()},
+            Timeout=60,
+            Environment={"Variables": {"CALLS": str(calls)}},
+        )
+        substitutions[f"{name}Function"] = created["FunctionArn"]
+    states = aws("stepfunctions")
+
+    def run(script: dict, **score_k: object) -> dict:
+        """Run with an upload of that script; `score_k` replaces fields of the state ScoreK."""
+        changed = json.loads(json.dumps(definition))
+        changed["States"]["ScoreEachK"]["ItemProcessor"]["States"]["ScoreK"] |= score_k
+        text = json.dumps(changed)
+        for name, value in substitutions.items():
+            text = text.replace(f"${{{name}}}", value)
+        arn = states.create_state_machine(
+            name=f"quantize-{time.time_ns()}", definition=text, roleArn=ROLE
+        )["stateMachineArn"]
+        event = json.loads(json.dumps(EVENT))
+        event["detail"]["object"]["key"] = json.dumps(script)
+        execution = states.start_execution(stateMachineArn=arn, input=json.dumps(event))
+        arn = execution["executionArn"]
+        deadline = time.monotonic() + LIMIT_SECONDS
+        while (ended := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        return ended
+
+    run.history = lambda ended: states.get_execution_history(
+        executionArn=ended["executionArn"], maxResults=1000
+    )["events"]
+    return run
+
+
+def entered(events: list[dict]) -> list[str]:
+    """List the states that an execution entered."""
+    return [
+        e["stateEnteredEventDetails"]["name"] for e in events if e["type"].endswith("StateEntered")
+    ]
+
+
+def test_best_silhouette_is_rendered(machine):
+    ended = machine({"silhouettes": {"8": 0.3, "9": 0.7, "10": 0.7, "11": 0.6}})
+
+    assert ended["status"] == "SUCCEEDED"
+    request = json.loads(ended["output"])
+    assert (request["k"], len(request["palette"])) == (9, 9)
+    assert request["criterion"] == "silhouette"
+    assert [(s["k"], s["silhouette"]) for s in request["scores"]] == [
+        (8, 0.3),
+        (9, 0.7),
+        (10, 0.7),
+        (11, 0.6),
+    ]
+    assert all("palette" not in score for score in request["scores"])
+    assert request["source"]["version_id"] == EVENT["detail"]["object"]["version-id"]
+    assert request["execution"] == ended["executionArn"]
+    assert list(request["state_entered_at"]) == ["Sample", "ScoreEachK", "Render"]
+    times = [datetime.fromisoformat(time) for time in request["state_entered_at"].values()]
+    assert times == sorted(times)
+
+
+def test_upload_asks_for_the_guarded_criterion(machine):
+    errors = {"8": 3.0, "9": 2.5, "10": 2.0, "11": 1.5}
+    silhouettes = {"8": 0.5, "9": 0.4, "10": 0.3, "11": 0.2}
+    ended = machine({"criterion": "guarded", "errors": errors, "silhouettes": silhouettes})
+
+    request = json.loads(ended["output"])
+    assert (request["criterion"], request["error_budget"]) == ("guarded", 2.0)
+    assert (request["k"], len(request["palette"])) == (10, 10)
+    assert request["picks"] == {"silhouette": 8, "guarded": 10}
+    assert request["silhouette_on_edge"] is True
+
+
+def test_window_of_the_upload_has_edges_of_its_own(machine):
+    silhouettes = {"8": 0.1, "9": 0.2, "10": 0.3, "11": 0.7}
+    edges = {}
+    for k_max in (11, 12):
+        ended = machine({"window": {"k_max": k_max}, "silhouettes": silhouettes})
+        request = json.loads(ended["output"])
+        assert (request["k"], request["window"]) == (11, {"k_min": 8, "k_max": k_max})
+        edges[k_max] = request["silhouette_on_edge"]
+    assert edges == {11: True, 12: False}
+
+
+def test_single_k_without_silhouette_is_rendered(machine):
+    ended = machine({"ks": [1], "silhouettes": {"1": None}})
+
+    request = json.loads(ended["output"])
+    assert (request["k"], request["palette"]) == (1, ["#000000"])
+    assert [score["silhouette"] for score in request["scores"]] == [None]
+
+
+def test_one_failing_k_does_not_sink_the_rest(machine):
+    ended = machine({"score": {"9": "MemoryError"}})
+
+    request = json.loads(ended["output"])
+    assert request["k"] == 8
+    measures = dict.fromkeys(["silhouette", "inertia", "error"])
+    assert request["scores"][1] == {"k": 9, **measures, "failure": "MemoryError"}
+    assert entered(machine.history(ended)).count("SkipK") == 1
+
+
+def test_no_k_at_all_fails(machine):
+    ended = machine({"score": {str(k): "MemoryError" for k in range(8, 12)}})
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "AllScoresFailed")
+    assert "MemoryError" in ended["cause"]
+
+
+@pytest.mark.parametrize(
+    ("state", "error"),
+    [
+        ("sample", "UnsupportedImage"),
+        ("sample", "ImageTooLarge"),
+        ("sample", "EmptyImage"),
+        ("sample", "ObjectGone"),
+        ("sample", "InvalidOptions"),
+        ("sample", "KeyTooLong"),
+        ("render", "ObjectGone"),
+    ],
+)
+def test_refused_image_fails_by_name_and_is_not_retried(machine, state, error):
+    ended = machine({state: error})
+
+    assert (ended["status"], ended["error"]) == ("FAILED", error)
+    version, cause = ended["cause"].split(": ", 1)
+    assert version == EVENT["detail"]["object"]["version-id"]
+    assert json.loads(cause)["errorMessage"] == f"{state} failed as scripted"
+    assert entered(machine.history(ended))[-2:] == ["RecordFailure", "RefuseImage"]
+    failures = [e for e in machine.history(ended) if e["type"] == "TaskFailed"]
+    assert len(failures) == 1
+
+
+@pytest.mark.parametrize("state", ["sample", "render"])
+def test_defect_fails_in_its_own_state(machine, state):
+    ended = machine({state: "KeyError"})
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "KeyError")
+    assert entered(machine.history(ended))[-1].lower() == state
+
+
+@pytest.mark.parametrize("fault", ["Lambda.ServiceException", StorageFault.__name__])
+@pytest.mark.parametrize("name", ["sample", "render", "score"])
+def test_passing_fault_is_retried(machine, name, fault):
+    ended = machine({name: {"9": fault} if name == "score" else fault, "once": True})
+
+    assert ended["status"] == "SUCCEEDED"
+    assert fault not in json.loads(ended["output"])["scores"][1].values()
+    failures = [e for e in machine.history(ended) if e["type"] == "TaskFailed"]
+    assert [f["taskFailedEventDetails"]["error"] for f in failures] == [fault]
+
+
+# What a function that was killed, ran out of time or out of memory ends with.
+@pytest.mark.parametrize(
+    "crash", ["Lambda.Unknown", "Runtime.ExitError", "Runtime.OutOfMemory", "Sandbox.Timedout"]
+)
+def test_crash_of_a_function_is_tried_again(machine, crash):
+    assert machine({"render": crash, "once": True})["status"] == "SUCCEEDED"
+
+
+def test_crash_that_persists_fails_in_its_own_state(machine):
+    ended = machine({"render": "Lambda.Unknown"})
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "Lambda.Unknown")
+    events = machine.history(ended)
+    assert entered(events)[-1] == "Render"
+    assert len([e for e in events if e["type"] == "TaskFailed"]) == 3
+
+
+def test_fault_does_not_change_which_k_compete(machine):
+    ended = machine({"score": {"9": "ClientError"}})
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "ClientError")
+    assert "ChooseK" not in entered(machine.history(ended))
+
+
+def test_slow_k_is_cut_off(machine):
+    ended = machine({"ks": [8], "slow": 5}, TimeoutSeconds=1)
+
+    assert (ended["status"], ended["error"]) == ("FAILED", "States.Timeout")
+
+
+# What the file promises.
+
+
+def tasks(states: dict) -> dict:
+    found = {name: state for name, state in states.items() if state["Type"] == "Task"}
+    for state in states.values():
+        found |= tasks(state.get("ItemProcessor", {}).get("States", {}))
+    return found
+
+
+def expressions(value) -> list[str]:
+    if isinstance(value, dict | list):
+        parts = value.values() if isinstance(value, dict) else value
+        return [found for part in parts for found in expressions(part)]
+    text = str(value).strip()
+    return [text[2:-2]] if text.startswith("{%") else []
+
+
+def test_every_expression_is_jsonata(definition):
+    found = expressions(definition)
+    assert len(found) > 20
+    for expression in found:
+        jsonata.Jsonata(re.sub(r"\$\{\w+\}", "25", expression))
+
+
+def test_every_task_outlives_its_function_and_retries_alike(definition):
+    template = yaml_parse((ROOT / "template.yml").read_text())
+    timeouts = {
+        "Sample": template["Resources"]["SampleFunction"]["Properties"]["Timeout"],
+        "ScoreK": template["Resources"]["ScoreKFunction"]["Properties"]["Timeout"],
+        "Render": template["Resources"]["RenderFunction"]["Properties"]["Timeout"],
+        "RecordFailure": template["Resources"]["RecordFailureFunction"]["Properties"]["Timeout"],
+    }
+    found = tasks(definition["States"])
+
+    assert found.keys() == timeouts.keys()
+    for name, state in found.items():
+        assert state["TimeoutSeconds"] > int(timeouts[name])
+        assert state["Retry"] == found["Sample"]["Retry"]
+
+
+def test_throttled_calls_do_not_fill_the_history(definition):
+    task = definition["States"]["ScoreEachK"]["ItemProcessor"]["States"]["ScoreK"]
+    throttled = next(
+        r for r in task["Retry"] if "Lambda.TooManyRequestsException" in r["ErrorEquals"]
+    )
+    # Scheduled, started, failed; 25 K; an execution may have 25,000 events.
+    assert 3 * 25 * throttled["MaxAttempts"] < 20_000
+
+
+def test_every_refusal_is_caught_by_name(definition):
+    own = {definition["States"]["ReportNoScores"]["Output"]["Error"]}
+    for name in ("Sample", "Render"):
+        (catch,) = definition["States"][name]["Catch"]
+        assert set(catch["ErrorEquals"]) | own == errors.REFUSALS.keys()

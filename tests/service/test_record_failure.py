@@ -1,0 +1,105 @@
+"""RecordFailure, from the end of an execution to what lies beside the missing result."""
+
+import json
+
+import jsonschema
+import msgspec
+import pytest
+
+from emulator.engine import ROOT
+from functions.record_failure import handler as record_failure
+from quantization.contract import Failure
+from quantization.errors import REFUSALS
+from tests.conftest import EXECUTION
+
+EVENT = json.loads((ROOT / "events/upload.json").read_text())
+SOURCE = "s3://{}/{}".format(EVENT["detail"]["bucket"]["name"], EVENT["detail"]["object"]["key"])
+
+
+def ended(**fields):
+    """Return what Step Functions tells of an execution that ended without a result."""
+    detail = {
+        "executionArn": EXECUTION,
+        "stateMachineArn": "arn:aws:states:us-east-1:123456789012:stateMachine:quantize",
+        "status": "FAILED",
+        "input": json.dumps(EVENT),
+        "output": None,
+        "error": None,
+        "cause": None,
+    }
+    return {"source": "aws.states", "detail": detail | fields}
+
+
+@pytest.fixture
+def recorded(s3):
+    def read() -> Failure:
+        key = EVENT["detail"]["object"]["key"] + ".error.json"
+        there = s3.get_object(Bucket="output", Key=key)
+        assert there["ContentType"] == "application/json"
+        text = there["Body"].read()
+        schema = json.loads((ROOT / "schemas/failure.schema.json").read_text())
+        jsonschema.validate(json.loads(text), schema)
+        return msgspec.json.decode(text, type=Failure)
+
+    return read
+
+
+def test_refusal_is_told_with_its_message_and_advice(recorded, context):
+    cause = json.dumps({"errorMessage": "HEIC is not supported", "errorType": "UnsupportedImage"})
+    answer = record_failure.handler(ended(error="UnsupportedImage", cause=cause), context)
+
+    assert answer == {"error": "UnsupportedImage", "cause": f"{SOURCE}: HEIC is not supported"}
+    failure = recorded()
+    assert (failure.error, failure.message) == ("UnsupportedImage", "HEIC is not supported")
+    assert failure.advice == REFUSALS["UnsupportedImage"].advice
+    assert failure.execution == EXECUTION
+    there = EVENT["detail"]["object"]
+    assert failure.source.version_id == there["version-id"]
+    assert failure.source.sequencer == there["sequencer"]
+
+
+def test_refusal_that_the_machine_told_of_is_not_told_twice(s3, recorded, context):
+    cause = json.dumps({"errorMessage": "too large"})
+    answer = record_failure.handler(ended(error="ImageTooLarge", cause=cause), context)
+    # The machine ends with the answer, so EventBridge brings it back.
+    assert record_failure.handler(ended(**answer), context) == answer
+
+    key = EVENT["detail"]["object"]["key"] + ".error.json"
+    versions = s3.list_object_versions(Bucket="output", Prefix=key)["Versions"]
+    assert len(versions) == 1
+    assert recorded().message == "too large"
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "message"),
+    [
+        (
+            {"error": "Lambda.Unknown", "cause": "The cause could not be determined"},
+            "Lambda.Unknown",
+            "The cause could not be determined",
+        ),
+        ({"status": "TIMED_OUT"}, "States.Timeout", "the execution ended as TIMED_OUT"),
+        ({"status": "ABORTED"}, "ABORTED", "the execution ended as ABORTED"),
+        (
+            {"error": "KeyError", "cause": json.dumps({"errorMessage": "'k'", "stackTrace": []})},
+            "KeyError",
+            "'k'",
+        ),
+    ],
+)
+def test_crash_is_told_as_none_of_the_images_fault(recorded, context, fields, error, message):
+    record_failure.handler(ended(**fields), context)
+
+    failure = recorded()
+    assert (failure.error, failure.message) == (error, message)
+    assert "redrive" in failure.advice
+
+
+@pytest.mark.parametrize("text", ["null", "{}", '"by hand"', '{"detail": {"bucket": 1}}'])
+def test_execution_that_no_upload_started_is_passed_over(s3, context, text):
+    assert record_failure.handler(ended(input=text), context) is None
+    assert "Contents" not in s3.list_objects_v2(Bucket="output")
+
+
+def test_every_refusal_has_an_advice():
+    assert all(refusal.advice.endswith(".") for refusal in REFUSALS.values())

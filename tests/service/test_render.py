@@ -1,0 +1,404 @@
+"""Render, from the chosen palette to the three objects in the output bucket."""
+
+import io
+from datetime import UTC, datetime, timedelta
+
+import cv2
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image as Pillow
+
+from functions.render import handler as render
+from quantization.color import srgb_to_oklab
+from quantization.contract import ImageFile, Picks, Result, Score, Source, SourceFile, Window
+from quantization.decoding import open_image
+from quantization.encoding.png import blank_indices, encode_png
+from quantization.encoding.webp import LONGEST_SIDE, encode_webp
+from quantization.errors import EmptyImage, ImageTooLarge, ObjectGone
+from quantization.palette_files import to_css
+from quantization.recolor import NearestLabels, recolor
+from quantization.service.messages import RenderedFiles, RenderRequest
+from tests.conftest import EXECUTION
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+PALETTE = ["#000000", "#ff0000", "#ffffff"]
+
+images = arrays(np.uint8, st.tuples(st.integers(1, 30), st.integers(1, 30), st.just(3)))
+palettes = arrays(np.uint8, st.tuples(st.integers(1, 256), st.just(3)))
+
+
+def request_for(upload, width, height):
+    source = Source(**msgspec.structs.asdict(upload), width=width, height=height)
+    return RenderRequest(
+        source=source,
+        sample_size=100,
+        window=Window(k_min=3, k_max=4),
+        criterion="silhouette",
+        error_budget=2.0,
+        picks=Picks(silhouette=3, guarded=4),
+        silhouette_on_edge=False,
+        k=len(PALETTE),
+        palette=PALETTE,
+        scores=[
+            Score(k=3, silhouette=0.5, inertia=1.0, error=0.1),
+            Score(k=4, silhouette=None, inertia=None, error=None, failure="Oops"),
+        ],
+        execution=EXECUTION,
+        state_entered_at={"Sample": START, "ScoreEachK": START + timedelta(seconds=2)},
+    )
+
+
+def run(request, context) -> RenderedFiles:
+    return msgspec.convert(render.handler(msgspec.to_builtins(request), context), RenderedFiles)
+
+
+def test_image_and_result_are_written(s3, upload, make_png, context):
+    rgb = np.full((4, 5, 3), 250)
+    rgb[0] = [200, 30, 20]
+    request = request_for(upload("a dir/ä+b.c.PNG", make_png(rgb)), 5, 4)
+
+    rendered = run(request, context)
+
+    assert rendered.image.key == "a dir/ä+b.c.png"
+    image = s3.get_object(Bucket="output", Key=rendered.image.key)
+    assert image["ContentType"] == "image/png"
+    bgr = cv2.imdecode(np.frombuffer(image["Body"].read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    expected = np.full((4, 5, 3), 255)
+    expected[0] = [0, 0, 255]
+    np.testing.assert_array_equal(bgr, expected)
+
+    page = s3.get_object(Bucket="output", Key="a dir/ä+b.c.html")
+    assert page["ContentType"] == "text/html; charset=utf-8"
+    html = page["Body"].read().decode()
+    assert "<h1>ä+b.c.PNG in 3 colors</h1>" in html
+    assert "Sample 2.0\N{NO-BREAK SPACE}s, ScoreEachK" in html
+
+    document = s3.get_object(Bucket="output", Key="a dir/ä+b.c.json")
+    assert document["ContentType"] == "application/json"
+    result = msgspec.json.decode(document["Body"].read(), type=Result)
+    assert [(swatch.color, swatch.share) for swatch in result.palette] == [
+        ("#ffffff", 0.75),
+        ("#ff0000", 0.25),
+        ("#000000", 0.0),
+    ]
+    assert (result.source, result.scores) == (request.source, request.scores)
+    assert result.window == request.window
+    assert (result.k, result.sample_size, result.execution) == (3, 100, EXECUTION)
+
+
+def test_deleted_version_writes_nothing(s3, upload, make_png, context):
+    uploaded = upload("a.png", make_png(np.zeros((2, 2, 3))))
+    s3.delete_object(Bucket="input", Key="a.png", VersionId=uploaded.version_id)
+
+    with pytest.raises(ObjectGone):
+        run(request_for(uploaded, 2, 2), context)
+    assert "Contents" not in s3.list_objects_v2(Bucket="output")
+
+
+# ------------------------------------------------------------------ nearest
+
+
+def brute_force(pixels, palette, space="rgb", dither="none"):
+    """Return the squared distance of every pixel to every palette color."""
+    pixels, palette = pixels.reshape(-1, 3), palette.astype(int)
+    if space == "oklab":
+        pixels, palette = srgb_to_oklab(pixels), srgb_to_oklab(palette)
+    return np.square(pixels[:, None] - palette).sum(axis=-1)
+
+
+@given(images, palettes)
+def test_labels_are_those_of_brute_force(pixels, palette):
+    labels = NearestLabels(palette)(pixels)
+
+    assert labels.shape == pixels.shape[:2]
+    np.testing.assert_array_equal(labels.ravel(), brute_force(pixels, palette).argmin(axis=1))
+
+
+@given(images, palettes)
+def test_labels_in_oklab_are_those_of_brute_force(pixels, palette):
+    labels = NearestLabels(palette, space="oklab")(pixels)
+
+    distances = brute_force(pixels, palette, "oklab")
+    chosen = distances[np.arange(labels.size), labels.ravel()]
+    # Colors that rounding alone tells apart are equally near.
+    np.testing.assert_allclose(chosen, distances.min(axis=1), rtol=0, atol=1e-12)
+
+
+@given(images, palettes)
+def test_of_equally_near_colors_the_first_is_taken(pixels, palette):
+    doubled = np.concatenate([palette, palette])[:256]
+
+    for space in ("rgb", "oklab"):
+        labels = NearestLabels(doubled, space=space)(pixels)
+        assert labels.max() < len(palette)
+
+
+def test_labels_hold_across_a_whole_image_of_many_colors():
+    """More pixels than are labeled at a time, most of them met before."""
+    rng = np.random.default_rng(5)
+    pixels = rng.integers(0, 256, (700, 300, 3), dtype=np.uint8) // 8 * 8
+    palette = rng.integers(0, 256, (16, 3), dtype=np.uint8)
+    nearest = NearestLabels(palette)
+
+    for _ in range(2):
+        labels = nearest(pixels)
+        np.testing.assert_array_equal(labels.ravel(), brute_force(pixels, palette).argmin(axis=1))
+
+
+@pytest.mark.parametrize("k", [1, 2, 32, 256])
+def test_planes_of_all_colors_have_the_labels_of_brute_force(k):
+    # Multiples of 16: many colors are equally near to two or more of them.
+    rng = np.random.default_rng(k)
+    palette = (rng.integers(0, 16, (k, 3)) * 16).astype(np.uint8)
+    label = NearestLabels(palette)
+    green, red = np.mgrid[0:256, 0:256]
+    for blue in rng.choice(256, 8, replace=False):
+        pixels = np.stack([red, green, np.full_like(red, blue)], axis=-1).astype(np.uint8)
+        nearest = brute_force(pixels, palette).argmin(axis=1)
+        assert (label(pixels).ravel() == nearest).all()
+
+
+@given(images, palettes)
+def test_alpha_does_not_change_labels(pixels, palette):
+    alpha = np.arange(pixels[:, :, 0].size, dtype=np.uint8).reshape(pixels.shape[:2])
+
+    np.testing.assert_array_equal(
+        NearestLabels(palette)(np.dstack([pixels, alpha])), NearestLabels(palette)(pixels)
+    )
+
+
+# ----------------------------------------------------------------- recolor
+
+
+@pytest.fixture(scope="module")
+def open_pixels(tmp_path_factory):
+    """Open an array of RGB or RGBA levels as an image file."""
+    path = tmp_path_factory.mktemp("images") / "upload"
+
+    def open_pixels(pixels, **options):
+        Pillow.fromarray(pixels).save(path, "PNG", **options)
+        return open_image(path, max_pixels=10**6)
+
+    return open_pixels
+
+
+def read_png(png):
+    return Pillow.open(io.BytesIO(png))
+
+
+@given(pixels=images, palette=palettes)
+def test_palette_is_ordered_by_use_and_the_image_unchanged_by_it(open_pixels, pixels, palette):
+    recolored = recolor(open_pixels(pixels), palette)
+
+    labels = brute_force(pixels, palette).argmin(axis=1)
+    expected = palette[labels].reshape(pixels.shape)
+    np.testing.assert_array_equal(recolored.palette[recolored.indices], expected)
+    assert recolored.entries is recolored.palette
+    assert sorted(map(tuple, recolored.palette)) == sorted(map(tuple, palette))
+    shares = np.bincount(labels, minlength=len(palette)) / labels.size
+    np.testing.assert_allclose(recolored.shares, np.sort(shares)[::-1])
+
+    with read_png(encode_png(recolored.indices, recolored.entries)) as decoded:
+        assert decoded.mode == "P"
+        np.testing.assert_array_equal(decoded.convert("RGB"), expected)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_oriented_image_is_rendered_upright(orientation, open_pixels, photo):
+    with Pillow.open(photo) as whole:
+        pixels = np.asarray(whole.crop((100, 100, 151, 133)))
+    exif = Pillow.Exif()
+    exif[0x112] = orientation
+    palette = np.array([[0, 0, 0], [90, 90, 90], [200, 210, 250]], dtype=np.uint8)
+
+    image = open_pixels(pixels, exif=exif)
+    recolored = recolor(image, palette)
+
+    labels = brute_force(image.pixels(), palette).argmin(axis=1)
+    assert recolored.indices.shape == (image.height, image.width)
+    np.testing.assert_array_equal(
+        recolored.palette[recolored.indices].reshape(-1, 3), palette[labels]
+    )
+
+
+@given(
+    pixels=arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20), st.just(4))),
+    palette=arrays(np.uint8, st.tuples(st.integers(1, 6), st.just(3))),
+)
+def test_transparency_is_kept_where_it_fits(open_pixels, pixels, palette):
+    pixels[:, :, 3] &= 0b11100000  # at most 6 x 8 pairs
+    assume(pixels[:, :, 3].any())
+
+    recolored = recolor(open_pixels(pixels), palette)
+
+    alpha = pixels[:, :, 3]
+    labels = brute_force(pixels[:, :, :3], palette).argmin(axis=1).reshape(alpha.shape)
+    used = np.bincount(labels[alpha > 0], minlength=len(palette))
+    np.testing.assert_allclose(recolored.shares, np.sort(used / used.sum())[::-1])
+    with read_png(encode_png(recolored.indices, recolored.entries)) as decoded:
+        assert decoded.mode == "P"
+        rgba = np.asarray(decoded.convert("RGBA"))
+    np.testing.assert_array_equal(rgba[:, :, 3], alpha)
+    np.testing.assert_array_equal(rgba[alpha > 0][:, :3], palette[labels][alpha > 0])
+
+
+@pytest.mark.parametrize("k", [2, 32, 255])
+def test_transparency_that_does_not_fit_is_rounded(k, open_pixels):
+    rng = np.random.default_rng(k)
+    pixels = rng.integers(0, 256, (200, 200, 4), dtype=np.uint8)
+    palette = rng.integers(0, 256, (k, 3), dtype=np.uint8)
+
+    recolored = recolor(open_pixels(pixels), palette)
+
+    assert 200 < len(recolored.entries) <= 256
+    alpha = recolored.entries[recolored.indices][:, :, 3].astype(int)
+    error = np.abs(alpha - pixels[:, :, 3])
+    assert error.max() <= -(-255 // (2 * max(1, 256 // k - 1)))
+    assert not error[np.isin(pixels[:, :, 3], [0, 255])].any()
+
+
+def test_opaque_alpha_channel_is_left_out(open_pixels):
+    pixels = np.full((3, 4, 4), 255, dtype=np.uint8)
+
+    recolored = recolor(open_pixels(pixels), np.zeros((2, 3), np.uint8))
+
+    assert recolored.entries.shape == (2, 3)
+
+
+def test_invisible_image_is_empty(open_pixels):
+    with pytest.raises(EmptyImage):
+        recolor(open_pixels(np.zeros((3, 4, 4), np.uint8)), np.zeros((2, 3), np.uint8))
+
+
+# ---------------------------------------------------------------------- png
+
+
+@given(
+    arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 40))),
+    st.integers(1, 256),
+    st.sampled_from([3, 4]),
+    st.none() | st.tuples(st.integers(1, 10**5), st.integers(1, 10**5)),
+)
+def test_png_holds_what_is_encoded(indices, n, channels, dots_per_meter):
+    palette = np.random.default_rng(n).integers(0, 256, (n, channels), dtype=np.uint8)
+    indices = (indices.astype(int) % n).astype(np.uint8)
+
+    png = encode_png(indices, palette, dots_per_meter=dots_per_meter)
+
+    depth = png[24]
+    assert depth == min(bits for bits in (1, 2, 4, 8) if n <= 2**bits)
+    with read_png(png) as decoded:
+        decoded.load()
+        assert decoded.mode == "P"
+        assert decoded.info["srgb"] == 0
+        assert len(decoded.palette.palette) == 3 * n
+        np.testing.assert_array_equal(decoded, indices)
+        mode = "RGB" if channels == 3 else "RGBA"
+        np.testing.assert_array_equal(decoded.convert(mode), palette[indices])
+        dpi = dots_per_meter and tuple(dots * 0.0254 for dots in dots_per_meter)
+        assert decoded.info.get("dpi") == (dpi and pytest.approx(dpi))
+
+
+@given(
+    arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(2, 20)), elements=st.integers(0, 16))
+)
+def test_indices_in_lines_of_their_own_make_the_same_file(indices):
+    palette = np.random.default_rng(0).integers(0, 256, (17, 3), dtype=np.uint8)
+    room = blank_indices(indices.shape)
+    room[:] = indices
+    for way in (slice(None), slice(None, None, -1), slice(1, None), slice(None, -1)):
+        assert encode_png(room[way], palette) == encode_png(indices[way], palette)
+        assert encode_png(room[:, way], palette) == encode_png(indices[:, way], palette)
+
+
+def test_resolution_and_transparency_reach_the_written_image(s3, upload, context):
+    pixels = np.full((4, 5, 4), 255, dtype=np.uint8)
+    pixels[0, :, 3] = 0
+    pixels[1, :, 3] = 100
+    body = io.BytesIO()
+    Pillow.fromarray(pixels).save(body, "PNG", dpi=(300, 150))
+
+    rendered = run(request_for(upload("a.png", body.getvalue()), 5, 4), context)
+
+    with read_png(s3.get_object(Bucket="output", Key=rendered.image.key)["Body"].read()) as png:
+        assert png.info["dpi"] == pytest.approx((300, 150), abs=0.1)
+        np.testing.assert_array_equal(np.asarray(png.convert("RGBA"))[:, :, 3], pixels[:, :, 3])
+
+
+# --------------------------------------------------------------------- webp
+
+
+@given(
+    arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 40))),
+    st.integers(1, 256),
+    st.sampled_from([3, 4]),
+)
+def test_webp_holds_what_is_encoded(indices, n, channels):
+    palette = np.random.default_rng(n).integers(0, 256, (n, channels), dtype=np.uint8)
+    palette[:, 3:] |= 1  # what is under a fully transparent pixel may change
+    indices = (indices.astype(int) % n).astype(np.uint8)
+
+    with read_png(encode_webp(indices, palette)) as decoded:
+        mode = "RGB" if channels == 3 else "RGBA"
+        np.testing.assert_array_equal(decoded.convert(mode), palette[indices])
+
+
+def test_webp_has_a_longest_side():
+    palette = np.zeros((1, 3), np.uint8)
+
+    encode_webp(np.zeros((1, LONGEST_SIDE), np.uint8), palette)
+    with pytest.raises(ImageTooLarge, match="png"):
+        encode_webp(np.zeros((1, LONGEST_SIDE + 1), np.uint8), palette)
+
+
+def test_upload_asks_for_its_format_and_space(s3, upload, make_png, context):
+    gray = np.full((4, 5, 3), 100)  # nearest to black in RGB, to red in OKLab
+    body = make_png(gray)
+    uploaded = upload("a.png", body, format="webp", space="oklab")
+
+    rendered = run(request_for(uploaded, 5, 4), context)
+
+    assert rendered.image.key == "a.webp"
+    image = s3.get_object(Bucket="output", Key="a.webp")
+    webp = image["Body"].read()
+    assert image["ContentType"] == "image/webp"
+    with read_png(webp) as decoded:
+        assert (decoded.format, decoded.getpixel((0, 0))) == ("WEBP", (255, 0, 0))
+    document = s3.get_object(Bucket="output", Key="a.json")["Body"].read()
+    result = msgspec.json.decode(document, type=Result)
+    assert result.source_file == SourceFile(format="png", bytes=len(body), frames=1)
+    assert result.image_file == ImageFile(
+        format="webp",
+        version_id=image["VersionId"],
+        bytes=len(webp),
+        ratio=len(webp) / len(body),
+        space="oklab",
+        dither="none",
+    )
+
+
+def test_palettes_lie_beside_the_image_as_long_as_the_newest_upload_asks(
+    s3, upload, make_png, context
+):
+    def left_by(**options):
+        rendered = run(request_for(upload("a/b.png", make_png(rgb), **options), 5, 4), context)
+        keys = {entry["Key"] for entry in s3.list_objects_v2(Bucket="output")["Contents"]}
+        return rendered, keys - {"a/b.png", "a/b.html", "a/b.json"}
+
+    rgb = np.full((4, 5, 3), 250)
+    rendered, beside = left_by(palettes="css, gpl gpl")
+
+    assert beside == {"a/b.css", "a/b.gpl"} == {p.key for p in rendered.palettes.values()}
+    css = s3.get_object(Bucket="output", Key="a/b.css")
+    assert css["ContentType"] == "text/css; charset=utf-8"
+    document = s3.get_object(Bucket="output", Key="a/b.json")["Body"].read()
+    result = msgspec.json.decode(document, type=Result)
+    assert css["Body"].read() == to_css("b.png", result.palette)
+
+    assert left_by(palettes="ase")[1] == {"a/b.ase"}
+    rendered, beside = left_by()
+    assert (rendered.palettes, beside) == ({}, set())

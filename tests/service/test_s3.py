@@ -1,0 +1,21 @@
+"""The functions' S3 client does what boto3's does."""
+
+import boto3
+
+from quantization.service.storage.s3 import make_client
+
+
+def test_client_is_that_of_boto3(s3, upload):
+    ours = make_client()
+    theirs = boto3.client("s3")
+    assert ours.meta.method_to_api_mapping == theirs.meta.method_to_api_mapping
+    assert ours.meta.endpoint_url == theirs.meta.endpoint_url
+    for name in theirs.meta.service_model.operation_names:
+        shapes = [
+            repr(client.meta.service_model.operation_model(name).input_shape)
+            for client in (ours, theirs)
+        ]
+        assert shapes[0] == shapes[1]
+    uploaded = upload("a key", b"content")
+    answer = ours.get_object(Bucket="input", Key="a key", VersionId=uploaded.version_id)
+    assert answer["Body"].read() == b"content"

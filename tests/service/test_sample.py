@@ -1,0 +1,366 @@
+"""Sample, from its request to the claim and the list of K."""
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from functions.sample import handler as sample
+from quantization.contract import Window
+from quantization.decoding import open_image
+from quantization.errors import (
+    EmptyImage,
+    ImageTooLarge,
+    InvalidOptions,
+    ObjectGone,
+    UnsupportedImage,
+)
+from quantization.histogram import MOST_EXACT, ColorCount, pool
+from quantization.options import MOST_SIZES, SIZES
+from quantization.pixel_sample import PixelSample
+from quantization.sampling import candidate_ks, summarize
+from quantization.service.messages import FittedScore, Sampled, SampleRequest
+from quantization.service.storage.summaries import load_summary
+from quantization.summary import Colors, Summary, draw_evenly
+from tests.conftest import EXECUTION
+
+shapes = st.tuples(st.integers(1, 40), st.integers(1, 40), st.sampled_from([3, 4]))
+images = arrays(np.uint8, shapes, elements=st.sampled_from([0, 1, 2, 100, 254, 255]))
+heights = st.integers(1, 40)
+
+
+def strips_of(pixels, height=10**6):
+    return [pixels[start : start + height] for start in range(0, len(pixels), height)]
+
+
+def summary_of(pixels, height=10**6, **options):
+    given = {"k_min": 8, "k_max": 32, "sample_size": 500} | options
+    total = pixels.shape[0] * pixels.shape[1]
+    return summarize(strips_of(pixels, height), pixels=total, **given)
+
+
+def visible_pixels(pixels):
+    rgb = pixels[..., :3].reshape(-1, 3)
+    return rgb if pixels.shape[-1] == 3 else rgb[pixels[..., 3].ravel() > 0]
+
+
+def counted(pixels, height=10**6):
+    count = ColorCount()
+    for strip in strips_of(pixels, height):
+        count.add(strip)
+    return count.colors()
+
+
+@pytest.fixture(scope="module")
+def china(photo):
+    return open_image(photo, max_pixels=10**6).pixels()
+
+
+def run(upload, context) -> Sampled:
+    request = SampleRequest(upload, EXECUTION)
+    return msgspec.convert(sample.handler(msgspec.to_builtins(request), context), Sampled)
+
+
+def test_photo_is_sampled_and_measured(s3, upload, photo, context):
+    sampled = run(upload("photos/china.jpg", photo.read_bytes()), context)
+
+    assert (sampled.source.width, sampled.source.height) == (640, 427)
+    assert sampled.source.key == "photos/china.jpg"
+    assert sampled.ks == list(range(8, 33))
+    assert (sampled.criterion, sampled.error_budget) == ("silhouette", 2)
+    assert sampled.window == Window(k_min=8, k_max=32)
+    summary = Summary.from_arrays(load_summary(s3, sampled.summary))
+    assert summary.pooled.counts.sum() == 640 * 427
+    assert summary.sample.counts.sum() == sampled.sample_size == 2048
+
+
+def test_reads_the_version_it_is_told_to(s3, upload, make_png, context):
+    first = upload("a.png", make_png(np.zeros((5, 7, 3))))
+    upload("a.png", make_png(np.zeros((2, 2, 3))))
+
+    assert (run(first, context).source.width, run(first, context).source.height) == (7, 5)
+
+
+def test_deleted_version_is_gone(s3, upload, make_png, context):
+    uploaded = upload("a.png", make_png(np.zeros((5, 7, 3))))
+    s3.delete_object(Bucket="input", Key="a.png", VersionId=uploaded.version_id)
+
+    with pytest.raises(ObjectGone, match=uploaded.version_id):
+        run(uploaded, context)
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"", EmptyImage),
+        (b"# A text, not an image", UnsupportedImage),
+        (b"\x89PNG\r\n\x1a\nbroken", UnsupportedImage),
+    ],
+)
+def test_what_is_no_image_is_refused(upload, body, error, context):
+    with pytest.raises(error):
+        run(upload("a.png", body), context)
+
+
+def test_too_large_is_refused(upload, make_png, context):
+    with pytest.raises(ImageTooLarge, match="1001 x 1000"):
+        run(upload("a.png", make_png(np.zeros((1000, 1001, 3)))), context)
+
+
+def test_options_of_the_upload_win(upload, photo, context):
+    options = {"criterion": "guarded", "error-budget": "3.5", "k-min": "4", "k-max": "67"}
+    sampled = run(upload("a.jpg", photo.read_bytes(), **options), context)
+
+    assert (sampled.criterion, sampled.error_budget) == ("guarded", 3.5)
+    assert sampled.window == Window(k_min=4, k_max=67)
+    assert sampled.ks == list(range(4, 68))
+
+
+def test_one_end_of_the_window_may_be_the_stacks_own(upload, photo, context):
+    sampled = run(upload("a.jpg", photo.read_bytes(), **{"k-max": "10"}), context)
+
+    assert sampled.ks == [8, 9, 10]
+
+
+def test_single_k_that_is_asked_for_is_measured(upload, photo, context):
+    sampled = run(upload("a.jpg", photo.read_bytes(), **{"k-min": "16", "k-max": "16"}), context)
+
+    assert (sampled.ks, sampled.sample_size) == ([16], 2048)
+
+
+def test_widest_window_of_the_largest_palettes_fits_into_a_state():
+    score = FittedScore(
+        k=SIZES[1],
+        silhouette=-0.1234,
+        inertia=-1.2345678901234567e-100,
+        error=-1.2345678901234567e-100,
+        palette=["#123456"] * SIZES[1],
+    )
+    quota = 256 * 1024  # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+    assert len(msgspec.json.encode([score] * MOST_SIZES)) < quota
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"criterion": "sillhouette"}, r"'sillhouette'.*choose from silhouette, guarded"),
+        ({"error-budget": "much"}, r"'much' is not a number from 0.1 to 20"),
+        ({"error-budget": "0"}, r"'0' is not a number from 0.1 to 20"),
+        ({"error-budget": "nan"}, r"'nan' is not a number from 0.1 to 20"),
+        ({"k-min": "few"}, r"k-min 'few' is not a whole number from 1 to 255"),
+        ({"k-min": "0"}, r"k-min '0' is not a whole number from 1 to 255"),
+        ({"k-max": "256"}, r"k-max '256' is not a whole number from 1 to 255"),
+        ({"k-max": "16.5"}, r"k-max '16.5' is not a whole number"),
+        ({"k-min": "17", "k-max": "16"}, r"window k-min 17 to k-max 16 is empty"),
+        ({"k-min": "40"}, r"window k-min 40 to k-max 32 is empty; the stack sets"),
+        ({"k-min": "1", "k-max": "65"}, r"has 65 sizes; at most 64 are tried"),
+        (
+            {"dithering": "ordered", "mtime": "1"},
+            r"dithering: no such option; choose from criterion, error-budget, .*dither, palettes$",
+        ),
+    ],
+)
+def test_option_that_does_not_exist_is_refused(upload, photo, context, options, message):
+    with pytest.raises(InvalidOptions, match=message):
+        run(upload("a.jpg", photo.read_bytes(), **options), context)
+
+
+# Counting colors.
+
+
+@settings(deadline=None, max_examples=30)
+@given(images, heights)
+def test_few_colors_are_counted_exactly(pixels, height):
+    visible = visible_pixels(pixels)
+    assume(len(visible))
+    colors, exact = counted(pixels, height)
+
+    assert exact
+    rgb = np.unique(visible, axis=0)
+    np.testing.assert_array_equal(colors.rgb, rgb)
+    opacity = pixels[..., 3].ravel() / 255 if pixels.shape[-1] == 4 else np.ones(len(visible))
+    levels = pixels[..., :3].reshape(-1, 3)
+    for color, count in zip(rgb, colors.counts, strict=True):
+        votes = opacity[(levels == color).all(axis=1)].sum()
+        assert count == pytest.approx(max(votes, 1), abs=0.51)
+
+
+def test_strips_do_not_matter(china):
+    whole, in_strips = counted(china), counted(china, height=50)
+
+    np.testing.assert_array_equal(whole[0].rgb, in_strips[0].rgb)
+    np.testing.assert_array_equal(whole[0].counts, in_strips[0].counts)
+
+
+def test_many_colors_are_pooled_with_their_means(china):
+    fine, exact = counted(china)
+    pooled = pool(fine)
+
+    assert not exact
+    assert MOST_EXACT < len(pooled.rgb) < len(fine.rgb)
+    assert pooled.counts.sum() == fine.counts.sum() == china.shape[0] * china.shape[1]
+    true_mean = china.reshape(-1, 3).mean(axis=0)
+    for colors in (fine, pooled):
+        mean = np.average(colors.rgb, axis=0, weights=colors.counts)
+        np.testing.assert_allclose(mean, true_mean, atol=0.05)
+
+
+def test_black_and_white_stay_exact_among_many_colors():
+    pixels = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
+    pixels[:50], pixels[50:100] = 0, 255
+
+    fine, exact = counted(pixels)
+
+    assert not exact
+    rows = {tuple(rgb): n for rgb, n in zip(fine.rgb.tolist(), fine.counts.tolist(), strict=True)}
+    assert rows[0, 0, 0] >= 10_000
+    assert rows[255, 255, 255] >= 10_000
+
+
+@given(st.integers(1, 300), st.integers(1, 10), st.integers(10, 40))
+def test_no_k_exceeds_the_distinct_colors(distinct, k_min, k_max):
+    fitting = [k for k in range(k_min, k_max + 1) if k <= distinct]
+
+    assert candidate_ks(distinct, k_min, k_max) == (fitting or [distinct])
+
+
+# Drawing pixels.
+
+
+def test_nothing_to_choose_takes_no_sample():
+    one, few = np.zeros((9, 9, 3), np.uint8), np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+
+    for whole_image in (True, False):
+        summaries = [summary_of(pixels, whole_image=whole_image) for pixels in (one, few)]
+        assert [ks for _, ks in summaries] == [[1], [8]]
+        assert all(len(summary.sample.rgb) == 0 for summary, _ in summaries)
+
+
+@pytest.mark.parametrize("whole_image", [True, False])
+def test_invisible_image_is_empty(whole_image):
+    with pytest.raises(EmptyImage):
+        summary_of(np.zeros((3, 4, 4), np.uint8), whole_image=whole_image)
+
+
+def test_sample_of_few_colors_is_the_whole_image():
+    pixels = np.repeat(np.arange(20, dtype=np.uint8), 30).reshape(20, 10, 3)
+    summary, ks = summary_of(pixels)
+
+    assert ks == list(range(8, 21))
+    assert summary.sample is summary.pooled
+
+
+@settings(deadline=None)
+@given(images, heights, st.integers(1, 2000))
+def test_random_pixels_are_of_the_image_each_at_most_once(pixels, height, size):
+    visible = visible_pixels(pixels)
+    assume(len(visible))
+    summary, _ = summary_of(pixels, height, sample_size=size, whole_image=False)
+
+    drawn, drawn_counts = np.unique(summary.pooled.rgb, axis=0, return_counts=True)
+    there, there_counts = np.unique(visible, axis=0, return_counts=True)
+    available = dict(zip(map(tuple, there.tolist()), there_counts, strict=True))
+    assert len(summary.pooled.rgb) == min(size, len(visible))
+    assert all(
+        n <= available[tuple(color)] for color, n in zip(drawn.tolist(), drawn_counts, strict=True)
+    )
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_random_pixels_are_of_every_part_of_the_image(channels):
+    ramp = np.repeat(np.arange(90_000) // 353, channels).astype(np.uint8)
+    ramp = ramp.reshape(300, 300, channels)
+    ramp[:, :, 3:] = 200
+
+    # The mean is met within 5 standard errors.
+    drawn = summary_of(ramp, 7, sample_size=1000, whole_image=False)[0].sample.rgb
+    levels = ramp[:, :, 0]
+    assert abs(drawn[:, 0].mean() - levels.mean()) < 5 * levels.std() / 1000**0.5
+
+
+def test_pixels_vote_by_their_opacity():
+    pixels = np.zeros((300, 300, 4), np.uint8)
+    pixels[:, :150] = [255, 255, 255, 240]
+    pixels[:, 150:, 3] = 60
+
+    drawn = summary_of(pixels, sample_size=1000, whole_image=False)[0].pooled.rgb
+    assert (drawn[:, 0] == 255).mean() == pytest.approx(0.8, abs=5 * (0.8 * 0.2 / 1000) ** 0.5)
+    black, white = counted(pixels)[0].counts
+    assert white / (black + white) == pytest.approx(0.8, abs=1e-4)
+
+
+@pytest.mark.parametrize("whole_image", [True, False])
+def test_same_pixels_same_summary(china, whole_image):
+    first, second = (summary_of(china, whole_image=whole_image)[0].to_arrays() for _ in range(2))
+
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name])
+
+
+def test_clean_sample_is_steadier_than_a_random_one(china):
+    def spread(**options):
+        summaries = [summary_of(china, seed=seed, **options)[0] for seed in range(12)]
+        return np.std([summary.sample.rgb.mean() for summary in summaries])
+
+    assert spread() < spread(whole_image=False) / 2
+
+
+@given(
+    st.lists(st.integers(1, 1000), min_size=1, max_size=50), st.integers(1, 40), st.integers(0, 9)
+)
+def test_even_draw_gives_each_row_its_share(counts, size, seed):
+    rgb = np.arange(3 * len(counts)).reshape(-1, 3).astype(np.float32)
+    colors = Colors(rgb, np.array(counts))
+    drawn = draw_evenly(colors, size, np.random.default_rng(seed))
+
+    if len(counts) <= size:
+        assert drawn is colors
+        return
+    assert drawn.counts.sum() == size
+    got = dict(zip(drawn.rgb[:, 0].tolist(), drawn.counts.tolist(), strict=True))
+    for level, count in zip(colors.rgb[:, 0].tolist(), counts, strict=True):
+        assert abs(got.get(level, 0) - count / sum(counts) * size) < 1 + 1e-9
+
+
+def test_roughness_is_the_largest_step_to_a_visible_neighbor():
+    pixels = np.zeros((3, 3, 4), np.uint8)
+    pixels[..., 3] = 255
+    pixels[1, 1, :3] = 10, 50, 20
+    pixels[1, 2, :3] = 0, 0, 200
+    pixels[1, 2, 3] = 0
+    draw = PixelSample(9, 9, np.random.default_rng(0))
+    draw.add(pixels)
+
+    rough = dict(zip(map(tuple, draw.rgb.tolist()), draw.roughness.tolist(), strict=True))
+    assert rough[10, 50, 20] == 50
+    assert sorted(draw.roughness.tolist()) == [0, 0, 0, 0, 50, 50, 50, 50]
+
+
+def test_pixels_that_mix_two_colors_are_left_out():
+    mixed = np.zeros((64, 64, 3), np.uint8)
+    mixed[:, :32] = 200
+    mixed[:, 32] = np.random.default_rng(0).integers(80, 120, (64, 3))
+
+    sample = summary_of(mixed)[0].sample.rgb
+
+    assert ((np.abs(sample) <= 0.5) | (np.abs(sample - 200) <= 0.5)).all()
+
+
+def test_levels_of_a_smooth_range_are_no_clusters():
+    gray = np.random.default_rng(0).normal(128, 12, (200, 200, 1)).astype(np.uint8)
+
+    sample = summary_of(np.repeat(gray, 3, axis=-1))[0].sample.rgb
+
+    fraction = sample - np.floor(sample)
+    np.testing.assert_allclose(np.histogram(fraction, 4, (0, 1))[0] / sample.size, 0.25, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("format", "gif"), ("space", "hsv"), ("dither", "yes"), ("palettes", "aco")],
+)
+def test_unknown_rendering_is_refused_before_any_work(upload, photo, option, value, context):
+    with pytest.raises(InvalidOptions, match=f"{option} '{value}'"):
+        run(upload("a.jpg", photo.read_bytes(), **{option: value}), context)

@@ -1,0 +1,150 @@
+"""Files that an uploader might send by mistake or on purpose, made on the spot."""
+
+import io
+import random
+import struct
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image, ImageCms
+
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF")
+CUTS, FLIPS = 8, 20
+
+
+def corpus(seed: int = 0, flips: int = FLIPS) -> Iterator[tuple[str, bytes]]:
+    """Yield the name and the bytes of each file; the same for the same seed."""
+    rng = random.Random(seed)
+    for kind, body in intact():
+        yield f"{kind}-intact", body
+        for cut in range(CUTS):
+            yield f"{kind}-cut-{cut}", body[: len(body) * cut // CUTS + rng.randrange(4)]
+        for flip in range(flips):
+            yield f"{kind}-flipped-{flip}", flipped(body, rng, 1 + flip % 8)
+        yield f"{kind}-with-tail", body + rng.randbytes(100)
+        yield f"{kind}-doubled", body + body
+    yield from polyglots()
+    yield from bombs()
+    yield from odd_metadata()
+    for size in (0, 1, 2, 3, 11, 12, 13, 54, 64, 4096):
+        yield f"noise-{size}", rng.randbytes(size)
+        yield f"zeros-{size}", bytes(size)
+
+
+def intact() -> Iterator[tuple[str, bytes]]:
+    """Yield a small image in each format and mode."""
+    levels = np.random.default_rng(0).integers(0, 256, (24, 32, 4), np.uint8)
+    rgb = Image.fromarray(levels[:, :, :3])
+    for kind in FORMATS:
+        yield kind, saved(rgb, kind)
+    yield "PNG-alpha", saved(Image.fromarray(levels), "PNG")
+    yield "PNG-16", saved(Image.fromarray(levels[:, :, 0].astype(np.uint16) * 257), "PNG")
+    yield "PNG-palette", saved(rgb.quantize(8), "PNG")
+    yield "JPEG-cmyk", saved(rgb.convert("CMYK"), "JPEG")
+    yield "JPEG-gray", saved(rgb.convert("L"), "JPEG")
+    yield "GIF-animated", saved(rgb, "GIF", save_all=True, append_images=[rgb.rotate(90)])
+
+
+def saved(image: Image.Image, kind: str, **options: object) -> bytes:
+    """Encode an image."""
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def flipped(body: bytes, rng: random.Random, bits: int) -> bytes:
+    """Flip some bits, the more likely the nearer to the header."""
+    changed = bytearray(body)
+    for _ in range(bits):
+        at = int(len(changed) * rng.random() ** 3)
+        changed[at] ^= 1 << rng.randrange(8)
+    return bytes(changed)
+
+
+def polyglots() -> Iterator[tuple[str, bytes]]:
+    """Yield what is no image but begins like one, or is another thing as well."""
+    png = dict(intact())["PNG"]
+    yield "text", b"# A text, not an image\n"
+    yield "html", b"<!doctype html><script>alert(1)</script>"
+    yield "svg", b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'
+    yield (
+        "xxe",
+        b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><svg/>',
+    )
+    yield "pdf", b"%PDF-1.7\n" + png
+    yield "zip", b"PK\x03\x04" + png
+    yield "png-and-zip", png + b"PK\x05\x06" + bytes(18)
+    yield "gif-and-script", b"GIF89a/*" + bytes(40) + b"*/=1;alert(1)"
+    yield "jpeg-with-png-inside", b"\xff\xd8\xff\xe0" + png
+    yield "heic", b"\0\0\0\x18ftypheic" + bytes(100)
+    for magic in (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"BM", b"II*\0", b"MM\0*"):
+        yield f"only-{magic[:4]!r}", magic + bytes(100)
+    yield "only-webp", b"RIFF\xff\xff\xff\x7fWEBPVP8 " + bytes(50)
+    yield "only-avif", b"\0\0\0\x18ftypavif" + bytes(100)
+
+
+def bombs() -> Iterator[tuple[str, bytes]]:
+    """Yield what is small and claims, or holds, very many pixels."""
+    for width, height in ((100_000, 100_000), (2**31 - 1, 1), (1, 2**31 - 1), (65_535, 65_535)):
+        name = f"{width}x{height}"
+        yield f"bomb-png-{name}", png_of(width, height, zlib.compress(bytes(1000)))
+        short = min(width, 65_535), min(height, 65_535)
+        yield f"bomb-gif-{name}", b"GIF89a" + struct.pack("<HH", *short) + b"\x80\0\0" + bytes(60)
+        yield (
+            f"bomb-bmp-{name}",
+            b"BM"
+            + bytes(12)
+            + struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0),
+        )
+        yield f"bomb-tiff-{name}", tiff_of(width, height)
+        jpeg = bytearray(saved(Image.new("RGB", (8, 8)), "JPEG"))
+        at = jpeg.index(b"\xff\xc0") + 5
+        jpeg[at : at + 4] = struct.pack(">HH", short[1], short[0])
+        yield f"bomb-jpeg-{name}", bytes(jpeg)
+    webp = bytearray(saved(Image.new("RGB", (8, 8)), "WEBP"))
+    at = webp.index(b"\x9d\x01\x2a") + 3
+    webp[at : at + 4] = struct.pack("<HH", 16_383, 16_383)
+    yield "bomb-webp", bytes(webp)
+    # OpenCV allocated what a chunk claims to have: found by benchmarks/reliability/fuzz.py.
+    png = bytearray(saved(Image.new("RGB", (8, 8)), "PNG"))
+    at = png.index(b"IDAT") - 4
+    png[at : at + 4] = struct.pack(">I", 2**31 - 1)
+    yield "bomb-png-chunk", bytes(png)
+    # A real one: 25 million pixels of one color in few bytes.
+    yield "bomb-real", png_of(5000, 5000, zlib.compress(bytes(5000 * (5000 * 3 + 1)), 9))
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    """Return a PNG chunk."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png_of(width: int, height: int, pixels: bytes) -> bytes:
+    """Return an RGB PNG whose header says so, whatever its pixels are."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = [chunk(b"IHDR", header), chunk(b"IDAT", pixels), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def tiff_of(width: int, height: int) -> bytes:
+    """Return a TIFF of one strip that is not there."""
+    tags = [(256, width), (257, height), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1)]
+    tags += [(278, height), (279, 2**31 - 1)]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
+
+
+def odd_metadata() -> Iterator[tuple[str, bytes]]:
+    """Yield images with broken or hostile EXIF and ICC."""
+    image = Image.new("RGB", (16, 16), (200, 30, 20))
+    for orientation in (0, 6, 9, 65_535):
+        exif = Image.Exif()
+        exif[0x112] = orientation
+        yield f"exif-{orientation}", saved(image, "JPEG", exif=exif)
+    yield "exif-broken", saved(image, "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for name, icc in (("lab", profile), ("cut", srgb[:100]), ("noise", b"\xff" * 500)):
+        for kind in ("JPEG", "PNG", "WEBP", "TIFF"):
+            yield f"icc-{name}-{kind}", saved(image, kind, icc_profile=icc)

@@ -1,0 +1,41 @@
+"""A result as the tests need it."""
+
+import msgspec
+
+from quantization.contract import (
+    ImageFile,
+    Picks,
+    Result,
+    Score,
+    Source,
+    SourceFile,
+    Swatch,
+    Window,
+)
+
+
+def result_with(**changes: object) -> Result:
+    """Return a result of three K, one of which failed, but for what is given."""
+    result = Result(
+        source=Source("input", "a dir/photo.jpg", "v1", "etag", "0A", 400, 300),
+        source_file=SourceFile(format="jpeg", bytes=196653, frames=1),
+        image_file=ImageFile(
+            format="png", version_id="v2", bytes=98000, ratio=0.5, space="rgb", dither="none"
+        ),
+        window=Window(k_min=8, k_max=32),
+        criterion="guarded",
+        error_budget=2.0,
+        picks=Picks(silhouette=8, guarded=10),
+        silhouette_on_edge=False,
+        k=10,
+        palette=[Swatch("#336699", 0.7503), Swatch("#cc0000", 0.2495), Swatch("#ffffff", 0.0002)],
+        scores=[
+            Score(k=8, silhouette=0.5, inertia=1234.5, error=3.25),
+            Score(k=9, silhouette=None, inertia=None, error=None, failure="MemoryError"),
+            Score(k=10, silhouette=0.25, inertia=900.0, error=1.75),
+        ],
+        sample_size=100,
+        execution="arn:aws:states:eu-west-1:123456789012:execution:quantize:first",
+        versions={"quantization": "0.1.0"},
+    )
+    return msgspec.structs.replace(result, **changes)

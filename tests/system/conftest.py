@@ -1,0 +1,61 @@
+"""The whole service on the tests' engine, and the client that drives it."""
+
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emulator.deploy import deploy
+from emulator.engine import ROOT
+from quantization_client.stack import LOCAL_NAME, Stack, find_stack
+from tests.support.service import Service, function_names
+
+QUANTIZE = Path(sys.executable).with_name("quantize")
+
+
+@pytest.fixture(scope="session")
+def stack(engine_port) -> Stack:
+    """Deploy the template to the tests' engine."""
+    return find_stack(LOCAL_NAME, deploy(engine_port))
+
+
+@pytest.fixture(scope="session")
+def quantize(stack, engine_port):
+    """Run the client; return the finished process."""
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [QUANTIZE, *arguments, "--port", str(engine_port)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def image(make_png):
+    """Make an image of three colors, others for another seed."""
+    # Three colors: one K to try, which is quick.
+    rows = np.arange(12)[:, None, None] % 3 * 100
+    return lambda seed=0: make_png(np.broadcast_to(rows + np.array([0, 5, seed]), (12, 12, 3)))
+
+
+@pytest.fixture(scope="session")
+def functions(aws, stack):
+    return function_names(aws("cloudformation"))
+
+
+@pytest.fixture(scope="session")
+def service(stack):
+    return Service(stack)
+
+
+@pytest.fixture
+def name() -> str:
+    return f"{uuid.uuid4()}/späth photo+1 100%"

@@ -1,0 +1,208 @@
+"""Each role may do what its function does and nothing else, with IAM enforced by an engine.
+
+Not shown here: logs, traces and keys, which the functions do not ask the engine for.
+"""
+
+import json
+import uuid
+
+import boto3
+import pytest
+from samcli.yamlhelper import yaml_parse
+
+from emulator import engine
+from emulator.deploy import deploy
+from quantization_client.stack import LOCAL_NAME, engine_environment, find_stack
+from tests.support.cloud import free_port
+from tests.support.service import Service
+
+# Services that the engine's functions do not call themselves.
+NOT_CALLED = {"logs", "xray", "sqs", "kms"}
+# Without these S3 says "access denied" of what is missing; the engine says "missing" all the same.
+NOT_ENFORCED = {"s3:ListBucket", "s3:ListBucketVersions"}
+
+TEMPLATE = yaml_parse((engine.ROOT / "template.yml").read_text())["Resources"]
+
+
+def listed(value) -> list:
+    return value if isinstance(value, list) else [value]
+
+
+def granted() -> list[tuple[str, int, str]]:
+    """List every action that the template grants to a function's role."""
+    return [
+        (role, number, action)
+        for role, resource in TEMPLATE.items()
+        if resource["Type"] == "AWS::IAM::Role"
+        for number, statement in enumerate(
+            resource["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+        )
+        if "Action" in statement
+        for action in listed(statement["Action"])
+        if action.partition(":")[0] not in NOT_CALLED and action not in NOT_ENFORCED
+    ]
+
+
+@pytest.fixture(scope="module")
+def guarded():
+    """Deploy to an engine that enforces IAM; return the service and a maker of clients."""
+    port = free_port()
+    place = engine_environment(engine.endpoint(port))
+    # The client's key is the account's root, who may do anything.
+    root = {name: place[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    engine.start(port, {"AUTH": "true", **root})
+    try:
+        stack = find_stack(LOCAL_NAME, deploy(port))
+        # The engine speaks HTTP, which they deny; tests/test_template.py reads them as text.
+        for bucket in (stack.input_bucket, stack.work_bucket, stack.output_bucket):
+            stack.s3.delete_bucket_policy(Bucket=bucket)
+        session = boto3.Session(
+            place["AWS_ACCESS_KEY_ID"], place["AWS_SECRET_ACCESS_KEY"], None, place["AWS_REGION"]
+        )
+        yield (
+            Service(stack),
+            lambda name: session.client(name, endpoint_url=place["AWS_ENDPOINT_URL"]),
+        )
+    finally:
+        engine.stop(port)
+
+
+@pytest.fixture(scope="module")
+def service(guarded):
+    return guarded[0]
+
+
+@pytest.fixture(scope="module")
+def iam(guarded):
+    return guarded[1]("iam")
+
+
+@pytest.fixture(scope="module")
+def roles(guarded) -> dict[str, str]:
+    """Return each role's name by its logical id."""
+    resources = guarded[1]("cloudformation").describe_stack_resources(StackName=LOCAL_NAME)
+    return {
+        r["LogicalResourceId"]: r["PhysicalResourceId"]
+        for r in resources["StackResources"]
+        if r["ResourceType"] == "AWS::IAM::Role"
+    }
+
+
+def life_of_an_upload(service, image) -> list[str]:
+    """Go through all that the service does; return how each upload ended."""
+    name = str(uuid.uuid4())
+    ends = []
+
+    def end(ended) -> None:
+        ends.append(f"{ended['status']} {ended.get('error', '')} {sorted(service.outputs(name))}")
+
+    refused = service.upload(f"{name}.png", b"no image")
+    end(service.ended(refused))
+    failure = service.read(f"{name}.png.error.json")
+    first = service.upload(f"{name}.png", image())
+    end(service.ended(first))
+    # As if the failure had been written late: the next look at it clears it.
+    service.stack.s3.put_object(
+        Bucket=service.stack.output_bucket,
+        Key=f"{name}.png.error.json",
+        Body=json.dumps(failure).encode(),
+    )
+    end(service.again(refused))
+    # In another format, so the first one's image is cleared.
+    second = service.upload(f"{name}.png", image(9), format="webp")
+    end(service.ended(second))
+    service.stack.s3.delete_object(
+        Bucket=service.stack.input_bucket, Key=f"{name}.png", VersionId=second
+    )
+    end(service.again(second))
+    refused = service.upload(f"{name}.gif", b"no image")
+    end(service.ended(refused))
+    return [e.replace(name, "a") for e in ends]
+
+
+EXPECTED = [
+    "FAILED UnsupportedImage ['a.png.error.json']",
+    "SUCCEEDED  ['a.html', 'a.json', 'a.png']",
+    "FAILED UnsupportedImage ['a.html', 'a.json', 'a.png']",
+    "SUCCEEDED  ['a.html', 'a.json', 'a.webp']",
+    "FAILED ObjectGone ['a.html', 'a.json', 'a.webp']",
+    "FAILED UnsupportedImage ['a.gif.error.json', 'a.html', 'a.json', 'a.webp']",
+]
+
+
+def test_granted_actions_are_enough(service, image):
+    assert life_of_an_upload(service, image) == EXPECTED
+
+
+@pytest.fixture
+def without(iam, roles):
+    """Take an action away from a role for a while."""
+    whole = []
+
+    def take(role: str, number: int, action: str) -> None:
+        (name,) = iam.list_role_policies(RoleName=roles[role])["PolicyNames"]
+        of = {"RoleName": roles[role], "PolicyName": name}
+        policy = iam.get_role_policy(**of)["PolicyDocument"]
+        whole.append(of | {"PolicyDocument": json.dumps(policy)})
+        statement = policy["Statement"][number]
+        statement["Action"] = [a for a in listed(statement["Action"]) if a != action]
+        if not statement["Action"]:
+            del policy["Statement"][number]
+        iam.put_role_policy(**of, PolicyDocument=json.dumps(policy))
+
+    yield take
+    for policy in whole:
+        iam.put_role_policy(**policy)
+
+
+@pytest.mark.parametrize(("role", "number", "action"), granted())
+def test_no_granted_action_can_be_spared(service, image, without, role, number, action):
+    without(role, number, action)
+    assert life_of_an_upload(service, image) != EXPECTED
+
+
+FOREIGN = [
+    "s3:DeleteObject",
+    "s3:PutBucketPolicy",
+    "s3:PutObjectAcl",
+    "s3:DeleteBucket",
+    "iam:PassRole",
+    "states:StartExecution",
+    "sqs:ReceiveMessage",
+]
+
+
+def test_each_role_is_denied_what_it_should_not_have(iam, roles, service):
+    stack = service.stack
+    objects = {
+        "input": f"arn:aws:s3:::{stack.input_bucket}/a.png",
+        "work": f"arn:aws:s3:::{stack.work_bucket}/first/summary.npz",
+        "output": f"arn:aws:s3:::{stack.output_bucket}/a.json",
+        "else": "arn:aws:s3:::another-bucket/a.png",
+        "function": "arn:aws:lambda:us-east-1:000000000000:function:another",
+    }
+    own = {
+        "SampleRole": {("s3:GetObjectVersion", "input"), ("s3:PutObject", "work")},
+        "ScoreKRole": {("s3:GetObject", "work")},
+        "RenderRole": {("s3:GetObjectVersion", "input")}
+        | {(a, "output") for a in ("s3:GetObject", "s3:PutObject", "s3:DeleteObjectVersion")},
+        "RecordFailureRole": {
+            (a, "output") for a in ("s3:GetObject", "s3:PutObject", "s3:DeleteObjectVersion")
+        },
+        "QuantizeStateMachineRole": set(),
+        "QuantizeStateMachineUploadRole": set(),
+    }
+    assert own.keys() == roles.keys()
+    for role, may in own.items():
+        arn = iam.get_role(RoleName=roles[role])["Role"]["Arn"]
+        for where, resource in objects.items():
+            asked = [*FOREIGN, *{action for all_of in own.values() for action, _ in all_of}]
+            asked.append("lambda:InvokeFunction")
+            simulated = iam.simulate_principal_policy(
+                PolicySourceArn=arn,
+                ActionNames=asked,
+                ResourceArns=[resource],
+            )["EvaluationResults"]
+            allowed = {r["EvalActionName"] for r in simulated if r["EvalDecision"] == "allowed"}
+            expected = {action for action, at in may if at == where}
+            assert allowed == expected, (role, where)

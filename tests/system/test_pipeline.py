@@ -1,0 +1,187 @@
+"""The whole service, from upload to result, as the client drives it on the local engine."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import cv2
+import jsonschema
+import msgspec
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.metrics import silhouette_score
+
+from emulator.engine import ROOT
+from quantization.clustering import k_means, nearest
+from quantization.color import from_hex
+from quantization.contract import Result
+from quantization.decoding import open_image
+from quantization.sampling import STRIP_PIXELS, summarize
+from tools.schema import SCHEMAS
+
+
+@pytest.fixture(scope="module")
+def china(quantize, tmp_path_factory) -> Path:
+    """Quantize the photo that the client takes when it is given none; return the folder."""
+    out = tmp_path_factory.mktemp("china")
+    done = quantize("--out", out)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.fixture(scope="module")
+def result(china) -> Result:
+    return msgspec.json.decode((china / "china.json").read_bytes(), type=Result)
+
+
+def test_result_keeps_the_contract(china, result):
+    jsonschema.validate(
+        json.loads((china / "china.json").read_text()), json.loads(SCHEMAS[Result].read_text())
+    )
+    assert [score.k for score in result.scores] == list(range(8, 33))
+    assert sum(swatch.share for swatch in result.palette) == pytest.approx(1)
+    assert (result.source.key, result.source.width, result.source.height) == (
+        "china.jpg",
+        640,
+        427,
+    )
+
+
+def test_readme_opens_with_what_becomes_of_the_photo(result):
+    (heading,) = re.findall(r"^\| before \|.*", (ROOT / "README.md").read_text(), re.MULTILINE)
+
+    told = [int(k) for k in re.findall(r"(\d+) colors", heading)]
+    assert told == [result.picks.silhouette, result.picks.guarded]
+
+
+def test_chosen_k_is_the_argmax(result):
+    best = max(score.silhouette for score in result.scores)
+    assert result.k == min(score.k for score in result.scores if score.silhouette == best)
+
+
+def test_palette_and_scores_are_scikit_learns_own(result, photo):
+    image = open_image(photo, max_pixels=10**6)
+    summary, ks = summarize(
+        image.strips(STRIP_PIXELS),
+        pixels=image.width * image.height,
+        k_min=8,
+        k_max=32,
+        sample_size=result.sample_size,
+    )
+    colors, counts, sample = *summary.pooled, summary.sample.rgb
+    palette = from_hex([swatch.color for swatch in result.palette]).astype(np.float32)
+    (score,) = (score for score in result.scores if score.k == result.k)
+
+    # The palette is the centroids', rounded. From these on, scikit-learn hardly moves (from rounded
+    # ones it does); starting anew, it does no better.
+    centroids = k_means(summary.pooled, result.k)
+    centroids = centroids[nearest(palette, centroids)]
+    np.testing.assert_array_equal(palette, np.rint(centroids))
+    onwards = KMeans(result.k, init=centroids, n_init=1, max_iter=1)
+    onwards.fit(colors, sample_weight=counts)
+    np.testing.assert_allclose(palette, onwards.cluster_centers_, atol=1)
+    anew = KMeans(result.k, n_init=10, random_state=0).fit(colors, sample_weight=counts)
+    assert onwards.inertia_ <= 1.005 * anew.inertia_
+    silhouette = silhouette_score(sample, onwards.predict(sample))
+    assert score.silhouette == pytest.approx(silhouette, abs=1e-3)
+    assert [score.k for score in result.scores] == ks
+
+
+def test_image_holds_the_palette_and_each_pixel_its_nearest_color(china, result, photo):
+    rgb = cv2.imread(str(china / "china.png"))[:, :, ::-1]
+    original = open_image(photo, max_pixels=10**6).pixels()
+    palette = from_hex([swatch.color for swatch in result.palette]).astype(int)
+
+    colors, counts = np.unique(rgb.reshape(-1, 3), axis=0, return_counts=True)
+    shares = {swatch.color: swatch.share for swatch in result.palette}
+    assert len(colors) == result.k
+    for (r, g, b), count in zip(colors, counts, strict=True):
+        assert shares[f"#{r:02x}{g:02x}{b:02x}"] == pytest.approx(count / (640 * 427))
+    distances = np.square(original[:, :, None].astype(int) - palette).sum(axis=-1)
+    np.testing.assert_array_equal(
+        np.square(original.astype(int) - rgb).sum(axis=-1), distances.min(axis=-1)
+    )
+
+
+def test_same_bytes_same_result(quantize, china, tmp_path, photo):
+    copy = shutil.copy(photo, tmp_path / "china.jpg")
+    assert quantize(copy, "--out", tmp_path / "again").returncode == 0
+
+    again = tmp_path / "again"
+    assert (again / "china.png").read_bytes() == (china / "china.png").read_bytes()
+    first, second = (json.loads((folder / "china.json").read_text()) for folder in (china, again))
+    # Only what names the upload and its execution differs.
+    for document in (first, second):
+        del document["source"]["version_id"], document["source"]["sequencer"]
+        del document["image_file"]["version_id"], document["execution"]
+    assert first == second
+
+
+def test_folder_with_odd_names(quantize, tmp_path, photo):
+    folder = tmp_path / "some where"
+    (folder / "näher").mkdir(parents=True)
+    shutil.copy(photo, folder / "späth photo+1.JPG")
+    shutil.copy(photo, folder / "näher" / "100%.jpg")
+    (folder / "notes.txt").write_text("not an image, and not taken from a folder")
+
+    done = quantize(folder, "--out", tmp_path / "out")
+
+    assert done.returncode == 0, done.stderr
+    written = {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.*")}
+    assert written == {
+        f"{name}.{extension}"
+        for name in ("späth photo+1", "näher/100%")
+        for extension in ("png", "json", "html")
+    }
+
+
+def test_wrong_file_fails_by_name(quantize, stack, tmp_path):
+    done = quantize(ROOT / "README.md", "--out", tmp_path)
+
+    assert done.returncode == 1
+    (line,) = (line for line in done.stderr.splitlines() if "UnsupportedImage" in line)
+    assert line.startswith(f"{ROOT / 'README.md'}: UnsupportedImage: s3://")
+    newest = stack.states.list_executions(stateMachineArn=stack.state_machine, maxResults=1)
+    described = stack.states.describe_execution(
+        executionArn=newest["executions"][0]["executionArn"]
+    )
+    assert (described["status"], described["error"]) == ("FAILED", "UnsupportedImage")
+    assert "README.md" in described["cause"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_file_is_bad_usage(quantize, tmp_path):
+    done = quantize(tmp_path / "none.jpg")
+
+    assert done.returncode == 2
+    assert "none.jpg: no such file or folder" in done.stderr
+
+
+def test_two_files_for_one_result_are_bad_usage(quantize, tmp_path, photo):
+    for name in ("a.jpg", "a.jpeg"):
+        shutil.copy(photo, tmp_path / name)
+
+    assert quantize(tmp_path).returncode == 2
+
+
+def test_history_shows_each_k_with_its_score(stack, result):
+    pages = stack.states.get_paginator("get_execution_history").paginate(
+        executionArn=result.execution
+    )
+    events = [event for page in pages for event in page["events"]]
+
+    indices = [
+        event["mapIterationSucceededEventDetails"]["index"]
+        for event in events
+        if event["type"] == "MapIterationSucceeded"
+    ]
+    assert sorted(indices) == list(range(25))
+    exits = [e["stateExitedEventDetails"] for e in events if "stateExitedEventDetails" in e]
+    outputs = [json.loads(left["output"]) for left in exits if left["name"] == "ScoreK"]
+    assert {o["k"]: o["silhouette"] for o in outputs} == {
+        score.k: score.silhouette for score in result.scores
+    }
+    # Far below the limit of 256 KiB.
+    assert max(len(left["output"]) for left in exits) < 1 << 14

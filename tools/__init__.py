@@ -1,0 +1,1 @@
+"""What makes files of this repository anew, and deletes a stack."""
