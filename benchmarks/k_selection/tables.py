@@ -11,7 +11,7 @@ import yaml
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-from quantization import clustering, histogram, sampling
+from quantization import clustering, histogram, pixel_sample, sampling
 from quantization.clustering import fit, k_means, mean_error, nearest, silhouette
 from quantization.color import to_hex
 from quantization.summary import Colors, Summary
@@ -22,7 +22,7 @@ K_MIN, K_MAX = 8, 32
 SAMPLE_SIZE = 2048
 SEED_SAMPLE_SIZE = 1000
 
-_SOURCES = [clustering, drawing, histogram, sampling]
+_SOURCES = [clustering, pixel_sample, histogram, sampling]
 _VERSION = "".join(Path(str(module.__file__)).read_text() for module in _SOURCES)
 
 

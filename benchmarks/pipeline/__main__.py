@@ -46,7 +46,7 @@ def in_one_process(source: Path, runs: int, folder: Path) -> str:
         "sample, imports alone": [
             "python",
             "-c",
-            "from quantization import startup; import sampling, quantization.images",
+            "import quantization.sampling, quantization.decoding",
         ],
         "decode, count colors": ["python", HERE / "count_file.py", source],
         "decode": ["python", ROOT / "benchmarks" / "render" / "decode_file.py", source],

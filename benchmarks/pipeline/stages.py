@@ -11,15 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 start = time.process_time()
-from quantization.service import startup  # noqa: E402, F401 - as the functions do, before all others
+from quantization.service.startup import quick_imports  # noqa: E402
 
-# isort: split
-
-from quantization import (
-    recolor,  # noqa: E402, F401
-    sampling,  # noqa: E402, F401
-)
-from quantization.encoding import png  # noqa: E402, F401
+with quick_imports():
+    from quantization import recolor, sampling  # noqa: F401
+    from quantization.encoding import png  # noqa: F401
 
 imaging = time.process_time() - start
 from benchmarks.steps import rendered, sampled  # noqa: E402

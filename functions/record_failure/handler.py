@@ -27,7 +27,7 @@ s3 = make_client()
 @logger.inject_lambda_context(correlation_id_path="detail.executionArn")
 @storage_faults()
 def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
-    """Record how an `ExecutionStatusChange` failed; return its error and cause for the machine's end.
+    """Record an `ExecutionStatusChange`; return its error and cause for the machine's end.
 
     The machine calls it before it refuses an upload, and EventBridge after any execution that
     ended without a result, the refused ones again.

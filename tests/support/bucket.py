@@ -16,7 +16,7 @@ CALLS = {"get_object", "head_object", "put_object", "delete_object"}
 
 @dataclass
 class Bucket:
-    """What S3 does with the four calls of `quantization.service.storage.results`, each of them atomic."""
+    """What S3 does with the four calls of `storage.results`, each of them atomic."""
 
     versions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     _ids: Iterator[int] = field(default_factory=itertools.count)
