@@ -15,7 +15,7 @@ from pathlib import Path
 from emulator import engine
 from quantization_client.stack import LOCAL_NAME, engine_environment
 
-SOURCES = ("template.yml", "statemachine", "functions", "layers")
+SOURCES = ("template.yml", "statemachine", "functions", "layers", "src/quantization")
 ARCHITECTURE = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
 """Of this machine, in AWS's words: the engine runs the functions natively."""
 
