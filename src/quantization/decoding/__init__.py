@@ -16,7 +16,10 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
-from quantization.errors import EmptyImage, ImageTooLarge, UnsupportedImage
+from quantization.decoding.png import check_chunks
+from quantization.decoding.signatures import HEAD, image_format
+from quantization.decoding.srgb import has_foreign_profile, to_srgb
+from quantization.errors import ImageTooLarge, UnsupportedImage
 
 STRIP_PIXELS = 2**17
 """Pixels of a strip, where its user does not say."""
@@ -24,17 +27,6 @@ STRIP_PIXELS = 2**17
 OPENCV_PIXELS = 2**24
 """Larger images go through libvips: OpenCV holds all pixels at once, libvips a few rows."""
 
-_SIGNATURES = {
-    b"\xff\xd8\xff": "jpeg",
-    b"\x89PNG\r\n\x1a\n": "png",
-    b"GIF87a": "gif",
-    b"GIF89a": "gif",
-    b"II*\0": "tiff",
-    b"MM\0*": "tiff",
-    b"II+\0": "tiff",
-    b"MM\0+": "tiff",
-    b"BM": "bmp",
-}
 _LOADERS = {
     "jpeg": "jpegload",
     "png": "pngload",
@@ -51,9 +43,6 @@ _BY_OPENCV = {"jpeg", "png", "webp", "bmp"}
 
 # What libvips reports, in dots per meter, of a file that states no resolution.
 _UNSTATED = {1000, 2834, 2835}
-
-# How far, in levels, a profile may be from sRGB and still be called it: rounding of its curves.
-_SRGB_TOLERANCE = 2
 
 _UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], cv2.typing.MatLike]] = {
     1: lambda plane: plane,
@@ -152,7 +141,7 @@ class Image:
 
     def _by_libvips(self, bounds: Iterator[tuple[int, int]]) -> Iterator[NDArray[np.uint8]]:
         try:
-            image = _to_srgb(_load(self.path, self.format), self.format)
+            image = to_srgb(_load(self.path, self.format), self.format)
             width, bands = image.width, image.bands
             region = pyvips.Region.new(image)
 
@@ -196,10 +185,10 @@ def open_image(path: Path, *, max_pixels: int) -> Image:
         If there are no bytes at all.
     """
     with path.open("rb") as file:
-        head = file.read(64)
-    kind = _kind(head)
+        head = file.read(HEAD)
+    kind = image_format(head)
     if kind == "png":
-        _check_png_chunks(path)
+        check_chunks(path)
     image = _read_bmp_header(path, head) if kind == "bmp" else _read_header(path, kind)
     limit = max_pixels // _PIXELS_COUNT.get(kind, 1)
     if image.width * image.height > limit:
@@ -208,42 +197,6 @@ def open_image(path: Path, *, max_pixels: int) -> Image:
             f"for {kind}; upload a smaller image"
         )
     return image
-
-
-def _kind(head: bytes) -> str:
-    if not head:
-        raise EmptyImage("the object has no bytes; upload an image file")
-    for signature, kind in _SIGNATURES.items():
-        if head.startswith(signature):
-            return kind
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "webp"
-    # ISO/IEC 23008-12: the brands in the "ftyp" box say what a HEIF file holds.
-    brands = {head[i : i + 4] for i in range(8, 64, 4)} if head[4:8] == b"ftyp" else set()
-    if brands & {b"avif", b"avis"}:
-        return "avif"
-    if brands & {b"heic", b"heix", b"hevc", b"mif1"}:
-        raise UnsupportedImage("HEIC is not supported; save the image as JPEG or AVIF")
-    raise UnsupportedImage(
-        f"a file that starts with {head[:12]!r} is none of {', '.join(_LOADERS)}, bmp"
-    )
-
-
-def _check_png_chunks(path: Path) -> None:
-    """Refuse a PNG file one of whose chunks claims to be longer than the file.
-
-    OpenCV would allocate what is claimed, up to 2 GiB, before it finds that out.
-    """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        file.seek(8)
-        while len(head := file.read(8)) == 8:
-            (length,) = struct.unpack_from(">I", head)
-            if file.tell() + length > size:
-                raise UnsupportedImage("the png file is damaged or cut off: a chunk is incomplete")
-            if head[4:] == b"IEND":
-                return
-            file.seek(length + 4, 1)
 
 
 def _read_bmp_header(path: Path, head: bytes) -> Image:
@@ -301,7 +254,7 @@ def _is_ordinary(image: pyvips.Image) -> bool:
         image.format == "uchar"
         and image.interpretation in ("srgb", "b-w")
         and not image.hasalpha()
-        and not _has_foreign_profile(image)
+        and not has_foreign_profile(image)
     )
 
 
@@ -310,50 +263,3 @@ def _damaged(kind: str, error: pyvips.Error) -> UnsupportedImage | MemoryError:
     if "out of memory" in error.detail:
         return MemoryError(cause[0])
     return UnsupportedImage(f"the {kind} file is damaged or cut off: {cause[0]}")
-
-
-def _has_foreign_profile(image: pyvips.Image) -> bool:
-    """Whether an ICC profile is embedded that changes levels, as sRGB's own does not."""
-    if "icc-profile-data" not in image.get_fields():
-        return False
-    # Try the profile on levels all over its cube rather than trust the name it gives itself.
-    axis = np.linspace(0, 255, 9).round().astype(np.uint8)
-    channels = 1 if image.bands < 3 else 3
-    levels = np.stack(np.meshgrid(*[axis] * channels), axis=-1).reshape(1, -1, channels)
-    probe = pyvips.Image.new_from_array(levels).copy(
-        interpretation="srgb" if channels == 3 else "b-w"
-    )
-    probe.set_type(pyvips.GValue.blob_type, "icc-profile-data", image.get("icc-profile-data"))
-    converted = _through_profile(probe).numpy().astype(np.int16)
-    return bool(np.abs(converted - levels).max() > _SRGB_TOLERANCE)
-
-
-def _through_profile(image: pyvips.Image) -> pyvips.Image:
-    return image.icc_transform("srgb", embedded=True, intent="perceptual", depth=8)
-
-
-def _to_srgb(image: pyvips.Image, kind: str) -> pyvips.Image:
-    """Convert the colors to 8-bit sRGB, and the alpha to 8 bits."""
-    has_alpha = image.hasalpha()
-    color = image[: image.bands - 1] if has_alpha else image
-    if color.interpretation == "cmyk" or _has_foreign_profile(color):
-        # CMYK without a profile gets libvips' own, a common press profile.
-        color = _through_profile(color)
-    elif color.format == "ushort":
-        color = _to_8_bits(color, kind)
-    elif color.format != "uchar" or color.interpretation not in ("srgb", "b-w"):
-        color = color.colourspace("srgb")
-    if color.bands == 1:
-        color = color.bandjoin([color, color])
-    if not has_alpha:
-        return color
-    alpha = image[image.bands - 1]
-    return color.bandjoin(_to_8_bits(alpha, kind) if alpha.format == "ushort" else alpha)
-
-
-def _to_8_bits(image: pyvips.Image, kind: str) -> pyvips.Image:
-    """Scale 16-bit levels to 0..255, rounding to the nearest."""
-    # libvips puts AVIF's 10 or 12 bits into the upper bits and leaves the lower ones 0.
-    bits = image.get("bits-per-sample") if kind == "avif" else 16
-    white = ((1 << bits) - 1) << (16 - bits)
-    return (image * (255 / white)).rint().cast("uchar")
