@@ -7,7 +7,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run invoke console stop test lint lock events diagram gallery schema build deploy delete audit benchmark-reliability
+.PHONY: help run invoke console stop test lint lock events generate gallery build deploy delete audit benchmark-reliability
 export SAM_CLI_TELEMETRY := 0
 ENV := default
 ARCHITECTURE := arm64
@@ -21,8 +21,8 @@ help:  ## say what can be made
 	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
 
 run: $(SYNCED)  ## quantize IMAGE on the local engine (or on STACK), results in OUT
-	@quantize $(if $(IMAGE),"$$IMAGE") $(if $(OUT),--out "$$OUT") \
-	  $(if $(CRITERION),--criterion "$$CRITERION") $(if $(STACK),--stack "$$STACK") $(ARGS)
+	@$(if $(STACK),quantize --stack "$$STACK",.venv/bin/python -m emulator.quantize) $(if $(IMAGE),"$$IMAGE") $(if $(OUT),--out "$$OUT") \
+	  $(if $(CRITERION),--criterion "$$CRITERION") $(ARGS)
 
 console: $(SYNCED)  ## show the local engine's executions in the browser, until Ctrl-C
 	@.venv/bin/python -m emulator.console
@@ -70,14 +70,11 @@ events: $(SYNCED)  ## record events/ and env.json from the newest execution on t
 invoke: $(SYNCED)  ## run FUNCTION in a container with its recorded event, against the local engine
 	@.venv/bin/python -m emulator.invoke $(FUNCTION)
 
-diagram: $(SYNCED)  ## draw docs/images/state-machine.svg from statemachine/
-	@.venv/bin/python -m tools.diagram
-
 gallery: $(SYNCED)  ## quantize docs/gallery and README's pictures on the local engine
 	uv run --quiet --frozen --group benchmarks python -m tools.gallery
 
-schema: $(SYNCED)  ## write schemas/ from the functions' types
-	python -m tools.schema
+generate: $(SYNCED)  ## write schemas/, the machine's diagram and what the docs repeat of the code
+	python -m tools.generate
 
 # The stamp, not the folder: a sync that was cut short leaves a folder too.
 $(SYNCED): uv.lock pyproject.toml | $(UV)

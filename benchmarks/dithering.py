@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -26,7 +27,7 @@ from benchmarks import photos
 from benchmarks.measure import run, table
 from quantization.decoding import open_image
 from quantization.encoding.png import encode_png
-from quantization.options import DITHERS
+from quantization.options import Dither
 from quantization.recolor import recolor
 
 BLUR = 2.0
@@ -44,7 +45,7 @@ def compare(photo: str, megapixels: float, k: int) -> dict[str, tuple[float, flo
         image = open_image(source, max_pixels=10**9)
         original = image.pixels()
         palette = _palette(original, k)
-        for dither in DITHERS:
+        for dither in get_args(Dither):
             recolored, seconds = _timed(lambda how=dither: recolor(image, palette, dither=how))
             size = len(encode_png(recolored.indices, recolored.entries))
             seen = recolored.entries[recolored.indices]

@@ -12,7 +12,7 @@ from typing import NoReturn
 from urllib.parse import quote
 
 from emulator import engine
-from quantization_client.stack import LOCAL_NAME, NoSuchStackError, engine_environment, find_stack
+from quantization_client.stack import NoSuchStackError, find_stack
 
 ENVIRONMENT = engine.HOME / "console"
 DEFAULT_PORT = 4580
@@ -50,8 +50,8 @@ def serve(port: int, engine_port: int) -> NoReturn:
     """
     if not engine.is_running(engine_port):
         raise engine.EngineError(f"no engine runs on port {engine_port}; `make run` starts one")
-    aws_environment = engine_environment(engine.endpoint(engine_port))
-    machine = find_stack(LOCAL_NAME, aws_environment).state_machine
+    aws_environment = engine.aws_environment(engine.endpoint(engine_port))
+    machine = find_stack(engine.STACK_NAME, aws_environment).state_machine
     engine.check_port_is_free(port, PORT_VARIABLE)
     engine.sync(ENVIRONMENT, "console")
     page = f"http://{engine.HOST}:{port}/resources/stepfunctions?machine={quote(machine, safe='')}"

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from emulator import engine
-from quantization_client.stack import LOCAL_NAME, engine_environment
 
 SOURCES = ("template.yml", "statemachine", "functions", "layers", "src/quantization")
 ARCHITECTURE = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
@@ -44,7 +43,7 @@ def deploy(port: int, parameters: dict[str, str] | None = None) -> dict[str, str
     DeployError, engine.EngineError
 
     """
-    environment = engine_environment(engine.start(port))
+    environment = engine.aws_environment(engine.start(port))
     overrides = {"Architecture": ARCHITECTURE, **(parameters or {})}
     deployed = engine.state_directory(port) / "deployed"
     fingerprint = _fingerprint(overrides)
@@ -53,7 +52,7 @@ def deploy(port: int, parameters: dict[str, str] | None = None) -> dict[str, str
 
     template = build(ARCHITECTURE) / "template.yaml"
     _sam(
-        *("deploy", "--template-file", str(template), "--stack-name", LOCAL_NAME),
+        *("deploy", "--template-file", str(template), "--stack-name", engine.STACK_NAME),
         *("--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset"),
         *("--no-fail-on-empty-changeset", "--region", environment["AWS_REGION"]),
         *("--parameter-overrides", *(f"{name}={value}" for name, value in overrides.items())),

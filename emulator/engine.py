@@ -29,6 +29,7 @@ RUNTIME_ENVIRONMENT = HOME / "runtime"
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 4566
+STACK_NAME = "color-quantization"
 PORT_VARIABLE = "ENGINE_PORT"
 START_LIMIT_SECONDS = 60.0
 STOP_LIMIT_SECONDS = 10.0
@@ -58,6 +59,17 @@ def default_port() -> int:
 def endpoint(port: int) -> str:
     """Return the URL to give the AWS tools as AWS_ENDPOINT_URL."""
     return f"http://{HOST}:{port}"
+
+
+def aws_environment(endpoint: str) -> dict[str, str]:
+    """Return the variables that point every AWS tool at the engine."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
 
 
 def state_directory(port: int) -> Path:

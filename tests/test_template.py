@@ -13,11 +13,13 @@ import quantization
 from emulator.engine import ROOT
 from quantization import options
 from quantization.errors import REFUSALS
+from quantization.service.stack_defaults import PREFIX
 from quantization.service.storage.s3 import LONGEST_CALL_SECONDS
 from tests.support.dashboards import metrics_of
 
 TEMPLATE = yaml_parse((ROOT / "template.yml").read_text())
 RESOURCES = TEMPLATE["Resources"]
+VARIABLES = RESOURCES["SampleFunction"]["Properties"]["Environment"]["Variables"]
 # What AWS offers no narrower resource for.
 ON_EVERYTHING = {"xray", "logs"}
 
@@ -47,11 +49,18 @@ def listed(value) -> list:
 
 def test_parameters_offer_what_uploads_may_ask_for():
     parameters = TEMPLATE["Parameters"]
-    bounds = {name: (p.get("MinValue"), p.get("MaxValue")) for name, p in parameters.items()}
-    assert bounds["KMin"] == bounds["KMax"] == options.SIZES
-    assert bounds["ErrorBudget"] == options.ERROR_BUDGETS
-    assert tuple(parameters["Criterion"]["AllowedValues"]) == options.CRITERIA
-    assert f"KMin + {options.MOST_SIZES}" in parameters["KMax"]["Description"]
+    for name, field in options.FIELDS.items():
+        parameter = parameters.get(field.name.title().replace("_", ""))
+        variable = PREFIX + field.name.upper()
+        assert (parameter is None) == (variable not in VARIABLES), name
+        if parameter is not None:
+            values = options.values_of(name)
+            assert parameter["Default"] == field.default
+            assert tuple(parameter.get("AllowedValues", ())) == values.choices
+            if not values.choices:
+                limits = "from {MinValue:g} to {MaxValue:g}".format(**parameter)
+                assert values.phrase.endswith(limits)
+    assert f"KMin + {options.MAX_SIZES}" in parameters["KMax"]["Description"]
 
 
 @pytest.mark.parametrize("bucket", of_type("AWS::S3::Bucket"))

@@ -3,11 +3,11 @@
 The way through the machine runs down; where it may end otherwise stands beside it.
 """
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -174,12 +174,6 @@ def _across(
     return f'<path class="way otherwise" d="{path}"/>{text}'
 
 
-def main() -> int:
-    """Run the command line."""
-    PATH.parent.mkdir(parents=True, exist_ok=True)
-    PATH.write_text(diagram(yaml.safe_load(DEFINITION.read_text())))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def generated() -> dict[Path, str]:
+    """Return the picture of this project's machine, by its path."""
+    return {PATH: diagram(yaml.safe_load(DEFINITION.read_text()))}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator import engine
-from quantization_client.stack import LOCAL_NAME, Stack, engine_environment, find_stack
+from quantization_client.stack import Stack, find_stack
 
 FUNCTIONS = {"Sample": "sample", "ScoreK": "score_k", "Render": "render"}
 
@@ -21,8 +21,8 @@ def main() -> int:
     if not engine.is_running(port):
         print("error: no engine is running; `make run` starts one", file=sys.stderr)
         return 1
-    aws_environment = engine_environment(engine.endpoint(port))
-    stack = find_stack(LOCAL_NAME, aws_environment)
+    aws_environment = engine.aws_environment(engine.endpoint(port))
+    stack = find_stack(engine.STACK_NAME, aws_environment)
     for name, event in _inputs(stack).items():
         _write(engine.ROOT / "events" / f"{name}.json", event)
     buckets = {"WORK_BUCKET": stack.work_bucket, "OUTPUT_BUCKET": stack.output_bucket}

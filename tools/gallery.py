@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -17,11 +18,13 @@ import numpy as np
 from emulator import engine
 from emulator.deploy import deploy
 from quantization.contract import Result
-from quantization.options import CRITERIA
+from quantization.options import Criterion
 from quantization.report.charts import curves
 from quantization_client.main import sample_image
 from quantization_client.run import Job, Run
-from quantization_client.stack import LOCAL_NAME, Stack, find_stack
+from quantization_client.stack import Stack, find_stack
+
+CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
 
 FOLDER = engine.ROOT / "docs/gallery"
 README_PICTURES = engine.ROOT / "docs/images"
@@ -114,7 +117,7 @@ EXHIBITS = [
 
 def main() -> int:
     """Run the command line."""
-    stack = find_stack(LOCAL_NAME, deploy(engine.default_port()))
+    stack = find_stack(engine.STACK_NAME, deploy(engine.default_port()))
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     jobs = [_write_original(exhibit) for exhibit in EXHIBITS]
@@ -175,7 +178,7 @@ def _quantize(
 def _row(exhibit: Exhibit, job: Job, results: list[Result]) -> str:
     cells = [f"{_picture(exhibit.name, job.path)} {exhibit.origin}<br>{_kilobytes(job.path)}"]
     for result in results:
-        stem = f"{exhibit.name}-{result.criterion}"
+        stem = f"{exhibit.name}-{result.options.criterion}"
         (error,) = (score.error for score in result.scores if score.k == result.k)
         cells.append(
             _picture(f"{exhibit.name} in {result.k} colors", FOLDER / f"{stem}.png")

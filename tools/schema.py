@@ -1,7 +1,7 @@
-"""Write the JSON Schemas of what lies in the output bucket, as the functions' own types have it."""
+"""The JSON Schemas of what lies in the output bucket, as the functions' own types have it."""
 
 import json
-import sys
+from pathlib import Path
 
 import msgspec
 
@@ -21,13 +21,6 @@ def schema_of(contract: type) -> str:
     return json.dumps(schema | msgspec.json.schema(contract), indent=2) + "\n"
 
 
-def main() -> int:
-    """Run the command line."""
-    for contract, path in SCHEMAS.items():
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(schema_of(contract))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def generated() -> dict[Path, str]:
+    """Return the schemas by their paths."""
+    return {path: schema_of(contract) for contract, path in SCHEMAS.items()}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jsonata
+import msgspec
 import numpy as np
 import yaml
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from sklearn.cluster import KMeans
 from quantization import clustering, histogram, pixel_sample, sampling
 from quantization.clustering import fit, k_means, mean_error, nearest, silhouette
 from quantization.color import to_hex
+from quantization.options import Options
 from quantization.summary import Colors, Summary
 
 ROOT = Path(__file__).parents[2]
@@ -117,7 +119,7 @@ def picks(scores: list[dict[str, Any]], budget: float = 2.0) -> dict[str, int]:
     """Reduce scores as the state machine's own expression does: each criterion's K."""
     program = _choose_k()
     program.assign("states", {"input": {"scores": scores}})
-    window = {"k_min": K_MIN, "k_max": K_MAX}
-    program.assign("sampled", {"criterion": "silhouette", "error_budget": budget, "window": window})
+    options = Options(k_min=K_MIN, k_max=K_MAX, error_budget=budget)
+    program.assign("sampled", {"options": msgspec.to_builtins(options)})
     chosen: dict[str, int] = program.evaluate(None)["picks"]
     return chosen

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from emulator import engine
 from emulator.deploy import deploy
 from quantization_client.follow import Execution, Executions, upload
-from quantization_client.stack import LOCAL_NAME, Stack, find_stack
+from quantization_client.stack import Stack, find_stack
 
 
 class Taken(NamedTuple):
@@ -25,7 +25,7 @@ class Taken(NamedTuple):
 def run(source: Path, runs: int, port: int) -> Taken:
     """Quantize an image over and over, after a first time that starts the functions."""
     already = engine.is_running(port)
-    stack = find_stack(LOCAL_NAME, deploy(port))
+    stack = find_stack(engine.STACK_NAME, deploy(port))
     try:
         taken = [one(stack, source, f"{number}.jpg") for number in range(runs + 1)][1:]
     finally:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from emulator import engine
 from emulator.deploy import deploy
-from quantization_client.stack import LOCAL_NAME, find_stack
+from quantization_client.stack import find_stack
 from tests.support.corpus import saved
 from tests.support.service import Service, function_names
 
@@ -40,7 +40,7 @@ def deployed() -> Iterator[Deployed]:
         def aws(name: str) -> Any:
             return session.client(name, endpoint_url=place["AWS_ENDPOINT_URL"])
 
-        service = Service(find_stack(LOCAL_NAME, place))
+        service = Service(find_stack(engine.STACK_NAME, place))
         yield Deployed(service, aws, function_names(aws("cloudformation")), port)
     finally:
         engine.stop(port)

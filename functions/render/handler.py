@@ -15,10 +15,8 @@ with quick_imports():
     from quantization.color import from_hex
     from quantization.contract import Result
     from quantization.decoding import open_image
-    from quantization.encoding.png import encode_png
-    from quantization.encoding.webp import encode_webp
-    from quantization.options import chosen_rendering
-    from quantization.recolor import Recolored, recolor
+    from quantization.encoding import ENCODERS
+    from quantization.recolor import recolor
     from quantization.report.page import report
     from quantization.report.previews import OriginalPreview, preview_of_result
     from quantization.service.build_result import build_result, seconds_in_states
@@ -42,25 +40,25 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     """Turn a `RenderRequest` into a `RenderedFiles`."""
     request = msgspec.convert(event, RenderRequest)
     upload = open_upload(s3, request.source, max_bytes=MAX_BYTES)
-    rendering = chosen_rendering(upload["Metadata"])
+    options = request.options
     with as_file(upload["Body"]) as path:
         image = open_image(path, max_pixels=MAX_PIXELS)
         original = OriginalPreview(image)
         recolored = recolor(
             image,
             from_hex(request.palette),
-            space=rendering.space,
-            dither=rendering.dither,
+            space=options.space,
+            dither=options.dither,
             watch=original.add,
         )
-    encoded = _encode(recolored, rendering.format, image.dots_per_meter)
+    encode = ENCODERS[options.format]
+    encoded = encode(recolored.indices, recolored.entries, image.dots_per_meter)
 
     def build(version_id: str) -> tuple[Result, str]:
         result = build_result(
             request,
             image,
             recolored,
-            rendering,
             source_bytes=upload["ContentLength"],
             image_bytes=len(encoded),
             version_id=version_id,
@@ -68,7 +66,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
         seconds = seconds_in_states(request.state_entered_at, datetime.now(UTC))
         return result, report(result, original.encode(), preview_of_result(recolored), seconds)
 
-    rendered = publish_result(s3, OUTPUT_BUCKET, request.source, rendering, encoded, build)
+    rendered = publish_result(s3, OUTPUT_BUCKET, request.source, options, encoded, build)
 
     metrics.add_metric("ImagesQuantized", MetricUnit.Count, 1)
     metrics.add_metric("ChosenK", MetricUnit.Count, request.k)
@@ -77,11 +75,3 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     metrics.flush_metrics()
     logger.info("rendered", k=request.k, image=rendered.image.key, superseded=rendered.superseded)
     return msgspec.to_builtins(rendered)
-
-
-def _encode(
-    recolored: Recolored, image_format: str, dots_per_meter: tuple[int, int] | None
-) -> bytes:
-    if image_format == "webp":
-        return encode_webp(recolored.indices, recolored.entries)
-    return encode_png(recolored.indices, recolored.entries, dots_per_meter=dots_per_meter)

@@ -11,11 +11,12 @@ with quick_imports():
     from aws_lambda_powertools.metrics import MetricUnit
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from quantization.contract import Source, Window
+    from quantization.contract import Source
     from quantization.decoding import open_image
-    from quantization.options import Options, check_names, chosen_options, chosen_rendering
+    from quantization.options import refuse_unknown
     from quantization.sampling import STRIP_PIXELS, summarize
     from quantization.service.messages import ObjectKey, Sampled, SampleRequest
+    from quantization.service.stack_defaults import default_options
     from quantization.service.storage.results import check_key
     from quantization.service.storage.s3 import make_client, storage_faults
     from quantization.service.storage.summaries import save_summary
@@ -26,11 +27,7 @@ SAMPLE_SIZE = int(os.environ["SAMPLE_SIZE"])
 MAX_PIXELS = int(os.environ["MAX_MEGAPIXELS"]) * 10**6
 MAX_BYTES = int(os.environ["MAX_MEGABYTES"]) * 10**6
 WHOLE_IMAGE = os.environ["WHOLE_IMAGE"] == "true"
-DEFAULTS = Options(
-    os.environ["CRITERION"],
-    float(os.environ["ERROR_BUDGET"]),
-    Window(int(os.environ["K_MIN"]), int(os.environ["K_MAX"])),
-)
+DEFAULTS = default_options(os.environ)
 
 logger = Logger()
 metrics = Metrics()
@@ -44,16 +41,15 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     request = msgspec.convert(event, SampleRequest)
     check_key(request.upload.key)
     upload = open_upload(s3, request.upload, max_bytes=MAX_BYTES)
-    check_names(upload["Metadata"])
-    options = chosen_options(upload["Metadata"], DEFAULTS)
-    chosen_rendering(upload["Metadata"])  # Refused here or not at all.
+    refuse_unknown(upload["Metadata"])
+    options = DEFAULTS.updated(upload["Metadata"])
     with as_file(upload["Body"]) as path:
         image = open_image(path, max_pixels=MAX_PIXELS)
         summary, ks = summarize(
             image.strips(STRIP_PIXELS),
             pixels=image.width * image.height,
-            k_min=options.window.k_min,
-            k_max=options.window.k_max,
+            k_min=options.k_min,
+            k_max=options.k_max,
             sample_size=SAMPLE_SIZE,
             whole_image=WHOLE_IMAGE,
         )
@@ -72,8 +68,6 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
             summary=claim,
             sample_size=sample_size,
             ks=ks,
-            window=options.window,
-            criterion=options.criterion,
-            error_budget=options.error_budget,
+            options=options,
         )
     )

@@ -1,11 +1,12 @@
 """The public contract: what the result and failure JSON in the output bucket say."""
 
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta, Struct
 
+from quantization.options import Criterion, ImageFormat, Options, PaletteSize
+
 HexColor = Annotated[str, Meta(pattern="^#[0-9a-f]{6}$", description="an sRGB color")]
-PaletteSize = Annotated[int, Meta(ge=1, le=256)]
 
 
 class Upload(Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,13 +27,6 @@ class Source(Upload, frozen=True, forbid_unknown_fields=True):
 
     width: int
     height: int
-
-
-class Window(Struct, frozen=True, forbid_unknown_fields=True):
-    """The palette sizes that may be tried, both ends included."""
-
-    k_min: PaletteSize
-    k_max: PaletteSize
 
 
 class Score(Struct, frozen=True, kw_only=True):
@@ -56,13 +50,6 @@ class Score(Struct, frozen=True, kw_only=True):
     ] = None
 
 
-class Picks(Struct, frozen=True, forbid_unknown_fields=True):
-    """The K that each criterion picks from the same scores."""
-
-    silhouette: PaletteSize
-    guarded: PaletteSize
-
-
 class Swatch(Struct, frozen=True):
     """One palette color of a result."""
 
@@ -81,26 +68,27 @@ class SourceFile(Struct, frozen=True, kw_only=True):
 class ImageFile(Struct, frozen=True, kw_only=True):
     """The recolored image's file."""
 
-    format: str
+    format: ImageFormat
     version_id: Annotated[str, Meta(description="of its object, which may have another one by now")]
     bytes: Annotated[int, Meta(ge=0)]
     ratio: Annotated[float, Meta(ge=0, description="of its bytes to the uploaded file's")]
-    space: Annotated[str, Meta(description="in which each pixel has its nearest palette color")]
-    dither: Annotated[str, Meta(description="none, ordered or diffusion")]
 
 
 class Result(Struct, frozen=True, kw_only=True):
     """The public contract: what ``<name>.json`` beside the recolored image says."""
 
+    version: Annotated[Literal[1], Meta(description="of this contract")] = 1
     source: Source
     source_file: SourceFile
     image_file: ImageFile
-    window: Annotated[
-        Window, Meta(description="of the K allowed; an image of fewer colors is tried with less")
+    options: Annotated[Options, Meta(description="what the upload and the stack asked for")]
+    picks: Annotated[
+        dict[Criterion, PaletteSize],
+        Meta(
+            description="what each criterion would choose",
+            extra_json_schema={"propertyNames": {"enum": list(get_args(Criterion))}},
+        ),
     ]
-    criterion: Annotated[str, Meta(description="that chose k")]
-    error_budget: Annotated[float, Meta(description="of the criterion guarded, as `error` is")]
-    picks: Annotated[Picks, Meta(description="what each criterion would choose")]
     silhouette_on_edge: Annotated[
         bool, Meta(description="whether the silhouette's pick is the window's smallest or largest")
     ]
@@ -115,6 +103,7 @@ class Result(Struct, frozen=True, kw_only=True):
 class Failure(Struct, frozen=True, kw_only=True):
     """The public contract of failures: what ``<key>.error.json`` in the output bucket says."""
 
+    version: Annotated[Literal[1], Meta(description="of this contract")] = 1
     source: Upload
     error: Annotated[str, Meta(description="the error's name, as the execution has it")]
     message: Annotated[str, Meta(description="what was wrong")]

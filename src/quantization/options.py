@@ -1,159 +1,226 @@
-"""What an uploader may ask for, as metadata of the object (``x-amz-meta-<name>``)."""
+"""What an uploader may ask for, each option declared once.
 
-from collections.abc import Collection, Mapping
-from typing import NamedTuple
+The fields of `Options` say an option's name, type, limits, default and meaning to all that use it:
+the metadata of an upload (``x-amz-meta-<name>``), the variables of the stack, the flags of the
+command, the JSON Schema of the result, and the table in README.
+"""
 
-from quantization.contract import Window
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, NamedTuple, Self, get_args, get_origin
+
+import msgspec
+from msgspec import Meta, Struct, inspect
+
 from quantization.errors import InvalidOptions
-from quantization.palette_files import WRITERS
+from quantization.palette_files import PaletteFormat
 
-CRITERIA = ("silhouette", "guarded")
+Criterion = Literal["silhouette", "guarded"]
 """The rules that the state machine's ChooseK knows."""
 
-ERROR_BUDGETS = (0.1, 20.0)
-"""The least and the largest error budget."""
+Space = Literal["rgb", "oklab"]
+"""Where the nearest palette color is sought."""
 
-SIZES = (1, 255)
-"""The least and the largest K: a PNG has 256 entries, and one may have to be transparent."""
+ImageFormat = Literal["png", "webp"]
+"""What the recolored image can be written as; both keep every pixel."""
 
-MOST_SIZES = 64
+Dither = Literal["none", "ordered", "diffusion"]
+"""How the colors between those of the palette can be imitated."""
+
+LARGEST_K = 255
+
+PaletteSize = Annotated[int, Meta(ge=1, le=LARGEST_K)]
+"""Number of colors: a PNG has 256 entries, and one may have to be transparent."""
+
+MAX_SIZES = 64
 """The widest window. Each K is a function call, and so many palettes of the largest K still fit
 into a state's 256 KiB."""
 
 
-class Options(NamedTuple):
-    """How the palette of an image is chosen.
-
-    criterion : str
-        One of `CRITERIA`.
-    error_budget : float
-        How far the criterion `guarded` lets colors drift: the mean OKLab distance x 100 between
-        a pixel and its palette color, within `ERROR_BUDGETS`. 2 is what W3C's CSS Color
-        Module Level 4 takes for one just noticeable difference.
-    window : Window
-        The K to try: within `SIZES`, and at most `MOST_SIZES` of them.
-    """
-
-    criterion: str
-    error_budget: float
-    window: Window
-
-
-def chosen_options(metadata: Mapping[str, str], defaults: Options) -> Options:
-    """Return the options that the object's metadata names, and the defaults for the rest.
+class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How an image is quantized.
 
     Raises
     ------
     InvalidOptions
-        If it names a criterion that does not exist, or a budget or window that is out of range.
+        If the window of K is empty or has more than `MAX_SIZES` sizes.
     """
-    return Options(
-        _one_of(CRITERIA, "criterion", metadata.get("criterion", defaults.criterion)),
-        _number(
-            float,
-            ERROR_BUDGETS,
-            "error-budget",
-            metadata.get("error-budget", defaults.error_budget),
+
+    criterion: Annotated[
+        Criterion, Meta(description="how the best number of colors K is chosen")
+    ] = "silhouette"
+    error_budget: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=20,
+            description="how far the criterion guarded lets colors drift on average,"
+            " in OKLab x 100; 2 is about what one just sees",
         ),
-        _window(metadata, defaults.window),
-    )
+    ] = 2.0
+    k_min: Annotated[PaletteSize, Meta(description="smallest number of colors to try")] = 8
+    k_max: Annotated[
+        PaletteSize,
+        Meta(description=f"largest number of colors to try, less than k-min + {MAX_SIZES}"),
+    ] = 32
+    k: Annotated[
+        PaletteSize | None, Meta(description="exactly so many colors, in place of k-min and k-max")
+    ] = None
+    space: Annotated[
+        Space, Meta(description="where each pixel's nearest palette color is sought")
+    ] = "rgb"
+    format: Annotated[
+        ImageFormat,
+        Meta(
+            description="of the image: indexed with the source's resolution, or lossless,"
+            " smaller and slower to make"
+        ),
+    ] = "png"
+    dither: Annotated[
+        Dither,
+        Meta(
+            description="whether pixels of the palette are mixed to imitate the colors between them"
+        ),
+    ] = "none"
+    palettes: Annotated[
+        tuple[PaletteFormat, ...],
+        Meta(
+            description="also write the palette for GIMP, for Adobe's programs, as CSS custom"
+            " properties; several with commas or spaces between"
+        ),
+    ] = ()
+
+    def __post_init__(self) -> None:
+        sizes = self.k_max - self.k_min + 1
+        if sizes < 1:
+            raise InvalidOptions(f"k-min {self.k_min} is above k-max {self.k_max}")
+        if sizes > MAX_SIZES:
+            raise InvalidOptions(
+                f"k-min {self.k_min} to k-max {self.k_max} are {sizes} sizes;"
+                f" at most {MAX_SIZES} are tried"
+            )
+
+    def updated(self, given: Mapping[str, str]) -> Self:
+        """Return these options with those changed that are given, as text, by their names.
+
+        An end of the window that is not given moves with the other one where it has to: the
+        window keeps its width. Names of no option are ignored; see `refuse_unknown`.
+
+        Raises
+        ------
+        InvalidOptions
+            If a value is not one that its option takes, or the window is impossible.
+        """
+        values = {
+            field.name: _parse(name, given[name]) for name, field in FIELDS.items() if name in given
+        }
+        return msgspec.structs.replace(self, **values, **self._window(values))
+
+    def _window(self, values: Mapping[str, Any]) -> dict[str, int]:
+        """Return the ends of the window that follow from what is given."""
+        width = self.k_max - self.k_min
+        match values:
+            case {"k": int(), "k_min": _} | {"k": int(), "k_max": _}:
+                raise InvalidOptions("k stands in place of k-min and k-max; leave these out")
+            case {"k": int(k)}:
+                return {"k_min": k, "k_max": k}
+            case {"k_min": _, "k_max": _}:
+                return {}
+            case {"k_min": int(k_min)} if k_min > self.k_max:
+                return {"k_max": min(k_min + width, LARGEST_K)}
+            case {"k_max": int(k_max)} if k_max < self.k_min:
+                return {"k_min": max(k_max - width, 1)}
+        return {}
 
 
-def _window(metadata: Mapping[str, str], default: Window) -> Window:
-    k_min, k_max = (
-        _number(int, SIZES, name, metadata[name]) if name in metadata else own
-        for name, own in (("k-min", default.k_min), ("k-max", default.k_max))
-    )
-    window = f"the window k-min {k_min} to k-max {k_max}"
-    if k_min > k_max:
-        raise InvalidOptions(f"{window} is empty; the stack sets what the upload does not name")
-    if (sizes := k_max - k_min + 1) > MOST_SIZES:
-        raise InvalidOptions(f"{window} has {sizes} sizes; at most {MOST_SIZES} are tried")
-    return Window(k_min, k_max)
+FIELDS = {field.name.replace("_", "-"): field for field in msgspec.structs.fields(Options)}
+"""The fields of `Options` by the names of the options."""
 
 
-def _number[N: (int, float)](
-    kind: type[N], bounds: tuple[N, N], name: str, given: str | float
-) -> N:
-    least, largest = bounds
-    described = "whole number" if kind is int else "number"
-    refusal = f"{name} {given!r} is not a {described} from {least} to {largest}"
-    try:
-        number = kind(given)
-    except ValueError as error:
-        raise InvalidOptions(refusal) from error
-    if not least <= number <= largest:
-        raise InvalidOptions(refusal)
-    return number
-
-
-SPACES = ("rgb", "oklab")
-"""Where Render can measure which palette color is nearest."""
-
-FORMATS = ("png", "webp")
-"""What Render can write; both keep every pixel."""
-
-
-DITHERS = ("none", "ordered", "diffusion")
-"""How Render can imitate the colors between those of the palette."""
-
-
-class Rendering(NamedTuple):
-    """How the image is rendered: one each of `SPACES`, `FORMATS` and `DITHERS`.
-
-    palettes : tuple of str
-        The formats, of `quantization.palette_files.WRITERS`, that the palette is written in, too.
-    """
-
-    space: str
-    format: str
-    dither: str
-    palettes: tuple[str, ...]
-
-
-def chosen_rendering(metadata: Mapping[str, str]) -> Rendering:
-    """Return how the object's metadata wants it rendered.
-
-    Where it says nothing, that is the first of each, and no palettes.
-
-    Raises
-    ------
-    InvalidOptions
-        If it names one that does not exist.
-    """
-    # Spaces do as well as commas, which some tools cannot send.
-    palettes = metadata.get("palettes", "").replace(",", " ").split()
-    return Rendering(
-        space=_one_of(SPACES, "space", metadata.get("space", SPACES[0])),
-        format=_one_of(FORMATS, "format", metadata.get("format", FORMATS[0])),
-        dither=_one_of(DITHERS, "dither", metadata.get("dither", DITHERS[0])),
-        palettes=tuple(_one_of(WRITERS, "palettes", name) for name in dict.fromkeys(palettes)),
-    )
-
-
-def _one_of(offered: Collection[str], name: str, given: str) -> str:
-    if given not in offered:
-        raise InvalidOptions(f"{name} {given!r} does not exist; choose from {', '.join(offered)}")
-    return given
-
-
-NAMES = ("criterion", "error-budget", "k-min", "k-max", "space", "format", "dither", "palettes")
-"""Of all options."""
-
-_OF_OTHERS = {"mtime", "atime", "ctime", "uid", "gid", "mode", "md5chksum", "s3cmd-attrs"}
-"""Metadata that rclone, s3fs and s3cmd add to every upload of their own accord."""
-
-
-def check_names(metadata: Mapping[str, str]) -> None:
+def refuse_unknown(names: Iterable[str]) -> None:
     """Refuse metadata that is no option: more likely than not it is a misspelled one.
 
     Raises
     ------
     InvalidOptions
-
     """
-    unknown = metadata.keys() - set(NAMES) - _OF_OTHERS
-    if unknown:
+    if unknown := set(names) - FIELDS.keys() - _OF_OTHERS:
         raise InvalidOptions(
-            f"{', '.join(sorted(unknown))}: no such option; choose from {', '.join(NAMES)}"
+            f"{', '.join(sorted(unknown))}: no such option; choose from {', '.join(FIELDS)}"
         )
+
+
+_OF_OTHERS = {"mtime", "atime", "ctime", "uid", "gid", "mode", "md5chksum", "s3cmd-attrs"}
+"""Metadata that rclone, s3fs and s3cmd add to every upload of their own accord."""
+
+
+class Values(NamedTuple):
+    """What an option takes.
+
+    choices : tuple of str
+        The values there are; empty for a number.
+    several : bool
+        Whether more than one of the choices may be given.
+    phrase : str
+        In words: "a whole number from 1 to 255", "one of rgb, oklab".
+    """
+
+    choices: tuple[str, ...]
+    several: bool
+    phrase: str
+
+
+def values_of(name: str) -> Values:
+    """Return what the option of this name takes."""
+    declared = FIELDS[name].type
+    choices = _choices(declared)
+    listed = ", ".join(choices)
+    match _plain(declared):
+        case inspect.LiteralType():
+            return Values(choices, False, f"one of {listed}")
+        case inspect.VarTupleType(item_type=inspect.LiteralType()):
+            return Values(choices, True, f"some of {listed}")
+        case inspect.IntType(ge=least, le=largest):
+            return Values((), False, f"a whole number from {least} to {largest}")
+        case inspect.FloatType(ge=least, le=largest):
+            return Values((), False, f"a number from {least:g} to {largest:g}")
+        case other:
+            raise TypeError(f"{name} is declared as {other}, which has no form as text")
+
+
+def _choices(declared: object) -> tuple[str, ...]:
+    """Return the values of the Literal in a type, in the order of their declaration."""
+    if get_origin(declared) is Literal:
+        return get_args(declared)
+    return next(filter(None, map(_choices, get_args(declared))), ())
+
+
+def description_of(name: str) -> str:
+    """Return what the option of this name is about."""
+    match inspect.type_info(FIELDS[name].type):
+        case inspect.Metadata(extra_json_schema={"description": str(description)}):
+            return description
+        case _:
+            raise TypeError(f"{name} is declared without a description")
+
+
+def _plain(declared: object) -> inspect.Type:
+    """Return a type without its description, and without the None of one that may be left out."""
+    kind = inspect.type_info(declared)
+    if isinstance(kind, inspect.Metadata):
+        kind = kind.type
+    if isinstance(kind, inspect.UnionType):
+        (kind,) = (part for part in kind.types if not isinstance(part, inspect.NoneType))
+    return kind
+
+
+def _parse(name: str, given: str) -> Any:
+    values = values_of(name)
+    # Spaces do as well as commas, which some tools cannot send.
+    value = list(dict.fromkeys(given.replace(",", " ").split())) if values.several else given
+    try:
+        parsed = msgspec.convert(value, FIELDS[name].type, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidOptions(f"{name} {given!r} is not {values.phrase}") from error
+    if parsed is None:  # The text "null".
+        raise InvalidOptions(f"{name} {given!r} is not {values.phrase}")
+    return parsed

@@ -3,11 +3,16 @@
 import struct
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from quantization.contract import Result, Swatch
+if TYPE_CHECKING:
+    from quantization.contract import Result, Swatch
+
+PaletteFormat = Literal["gpl", "ase", "css"]
+"""The formats, by their file extensions; `WRITERS` has a row for each."""
 
 
-def to_gpl(name: str, palette: Sequence[Swatch]) -> bytes:
+def to_gpl(name: str, palette: Sequence["Swatch"]) -> bytes:
     """Write a GIMP palette, which Inkscape, Krita and others load too.
 
     Parameters
@@ -23,7 +28,7 @@ def to_gpl(name: str, palette: Sequence[Swatch]) -> bytes:
     return (header + colors).encode()
 
 
-def to_ase(name: str, palette: Sequence[Swatch]) -> bytes:
+def to_ase(name: str, palette: Sequence["Swatch"]) -> bytes:
     """Write an Adobe Swatch Exchange file: one group of process colors in RGB.
 
     Parameters
@@ -42,7 +47,7 @@ def to_ase(name: str, palette: Sequence[Swatch]) -> bytes:
     return struct.pack(">4sHHI", b"ASEF", 1, 0, len(blocks)) + b"".join(blocks)
 
 
-def to_css(name: str, palette: Sequence[Swatch]) -> bytes:
+def to_css(name: str, palette: Sequence["Swatch"]) -> bytes:
     """Write CSS custom properties, ``--color-1`` the most used.
 
     Parameters
@@ -59,34 +64,34 @@ def to_css(name: str, palette: Sequence[Swatch]) -> bytes:
     return "\n".join([f"/* {title} */", ":root {", *lines, "}", ""]).encode()
 
 
-WRITERS: dict[str, Callable[[str, Sequence[Swatch]], bytes]] = {
-    "gpl": to_gpl,
-    "ase": to_ase,
-    "css": to_css,
+class Writer(NamedTuple):
+    """How a format is written, and the media type of what is."""
+
+    write: Callable[[str, Sequence["Swatch"]], bytes]
+    media_type: str
+
+
+WRITERS: dict[PaletteFormat, Writer] = {
+    "gpl": Writer(to_gpl, "text/plain; charset=utf-8"),
+    "ase": Writer(to_ase, "application/octet-stream"),
+    "css": Writer(to_css, "text/css; charset=utf-8"),
 }
-"""What writes each format, by its file extension."""
-
-CONTENT_TYPES = {
-    "gpl": "text/plain; charset=utf-8",
-    "ase": "application/octet-stream",
-    "css": "text/css; charset=utf-8",
-}
 
 
-def palette_file(result: Result, extension: str) -> bytes:
+def palette_file(result: "Result", extension: PaletteFormat) -> bytes:
     """Write the palette of a result in one of the formats, named after the upload."""
-    return WRITERS[extension](PurePosixPath(result.source.key).name, result.palette)
+    return WRITERS[extension].write(PurePosixPath(result.source.key).name, result.palette)
 
 
-def _levels(swatch: Swatch) -> tuple[int, ...]:
+def _levels(swatch: "Swatch") -> tuple[int, ...]:
     return tuple(bytes.fromhex(swatch.color[1:]))
 
 
-def _label(swatch: Swatch) -> str:
+def _label(swatch: "Swatch") -> str:
     return f"{swatch.color} {_percent(swatch)}"
 
 
-def _percent(swatch: Swatch) -> str:
+def _percent(swatch: "Swatch") -> str:
     return f"{swatch.share:.1%}"
 
 

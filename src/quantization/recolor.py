@@ -1,7 +1,7 @@
 """Recolor an image: nearest palette colors, most used first."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from quantization.decoding import STRIP_PIXELS, Image
 from quantization.dithering import DIFFUSION_STRIP_PIXELS, ErrorDiffusion, Labeler, OrderedDither
 from quantization.encoding.png import blank_indices
 from quantization.errors import EmptyImage
+from quantization.options import Dither, Space
 
 _CHUNKS = 2**10, 2**17
 """Pixels labeled at a time, at first and at most.
@@ -51,8 +52,8 @@ def recolor(
     image: Image,
     palette: NDArray[np.uint8],
     *,
-    space: str = "rgb",
-    dither: str = "none",
+    space: Space = "rgb",
+    dither: Dither = "none",
     watch: Callable[[NDArray[np.uint8]], object] = lambda strip: None,
 ) -> Recolored:
     """Give every pixel a palette color, the nearest unless dithered; order the palette by use.
@@ -80,10 +81,15 @@ def recolor(
     """
     label: Labeler = NearestLabels(palette, space=space)
     strip_pixels = STRIP_PIXELS
-    if dither == "ordered":
-        label = OrderedDither(label, palette)
-    elif dither == "diffusion":
-        label, strip_pixels = ErrorDiffusion(label, palette), DIFFUSION_STRIP_PIXELS
+    match dither:
+        case "none":
+            pass
+        case "ordered":
+            label = OrderedDither(label, palette)
+        case "diffusion":
+            label, strip_pixels = ErrorDiffusion(label, palette), DIFFUSION_STRIP_PIXELS
+        case unknown:
+            assert_never(unknown)
     labels = blank_indices(image.stored_shape)
     alpha = np.empty(image.stored_shape, dtype=np.uint8) if image.has_alpha else None
     counts = np.zeros(len(palette), dtype=np.int64)
@@ -123,7 +129,7 @@ class NearestLabels:
         The distance is Euclidean in this space.
     """
 
-    def __init__(self, palette: NDArray[np.uint8], *, space: str = "rgb") -> None:
+    def __init__(self, palette: NDArray[np.uint8], *, space: Space = "rgb") -> None:
         self._search = {"rgb": _nearest_in_rgb, "oklab": _nearest_in_oklab}[space]
         self._palette = palette
         # With 256 colors the last one's label is _UNKNOWN too: right all the same, only slower.

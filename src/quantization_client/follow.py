@@ -231,11 +231,11 @@ def fetch_result(
     rendered = msgspec.json.decode(ended.output, type=RenderedFiles)
     if rendered.superseded:
         raise OverwrittenError("a newer upload of the same name was quantized before this one")
-    written = {
+    written: dict[str, ObjectKey] = {
         "image": rendered.image,
         "report": rendered.report,
         "result": rendered.result,
-        **rendered.palettes,
+        **{str(name): palette for name, palette in rendered.palettes.items()},
     }
     files = {}
     for what, source in written.items():

@@ -1,34 +1,20 @@
-"""Reduce images to their best few colors, on the local engine or on a stack in AWS."""
+"""Reduce images to their best few colors, on a stack in AWS."""
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import distribution
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from emulator import engine
-from emulator.deploy import DeployError, deploy
-from quantization.contract import Window
+import quantization
 from quantization.errors import InvalidOptions
-from quantization.options import (
-    CRITERIA,
-    DITHERS,
-    ERROR_BUDGETS,
-    FORMATS,
-    NAMES,
-    SIZES,
-    SPACES,
-    Options,
-    chosen_options,
-    chosen_rendering,
-)
-from quantization.palette_files import WRITERS
+from quantization.options import FIELDS, Options, description_of, values_of
 from quantization_client.run import Job, Outcome, Run
 from quantization_client.show import Display, json_line, summary
-from quantization_client.stack import LOCAL_NAME, NoSuchStackError, engine_environment, find_stack
+from quantization_client.stack import Stack, StackError, find_stack
 
 ALL_DONE, SOME_FAILED, BAD_USAGE, NO_STACK, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -55,7 +41,7 @@ exit codes:
   {ALL_DONE:<4} all images are done
   {SOME_FAILED:<4} some images failed
   {BAD_USAGE:<4} bad usage
-  {NO_STACK:<4} the engine, or the stack, cannot be reached
+  {NO_STACK:<4} the stack cannot be reached
   {INTERRUPTED:<4} interrupted
 """
 
@@ -66,14 +52,33 @@ class UsageError(Exception):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    options = parser().parse_args(arguments)
+    options = command().parse_args(arguments)
+    return quantize(options, lambda: find_stack(options.stack))
+
+
+def command() -> argparse.ArgumentParser:
+    """Return the parser of the command `quantize`."""
+    command = parser("quantize", __doc__)
+    command.add_argument("--stack", required=True, help="name of a stack in AWS")
+    return command
+
+
+def quantize(options: argparse.Namespace, connect: Callable[[], Stack]) -> int:
+    """Quantize the images that a command line names, and return its exit code.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        What `parser` made of the command line.
+    connect : callable
+        Finds the stack to quantize on. Raises `StackError` if there is none.
+    """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     outcomes: list[Outcome] = []
     try:
         metadata = _metadata(options)
         jobs = find_jobs(options.images or [sample_image()], options.out)
-        environment = {} if options.stack else deploy(options.port)
-        stack = find_stack(options.stack or LOCAL_NAME, environment)
+        stack = connect()
         display = Display(console, len(jobs))
         run = Run(stack, options.out, metadata, display.update)
         left = run.still_to_do(jobs)
@@ -90,7 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (UsageError, InvalidOptions) as error:
         console.print(f"error: {error}", style="red", markup=False)
         return BAD_USAGE
-    except (DeployError, engine.EngineError, NoSuchStackError, BotoCoreError, ClientError) as error:
+    except (StackError, BotoCoreError, ClientError) as error:
         console.print(f"error: {error}", style="red", markup=False)
         code = NO_STACK
     except KeyboardInterrupt:
@@ -98,17 +103,14 @@ def main(arguments: list[str] | None = None) -> int:
         code = INTERRUPTED
     if not options.json:
         _print_summary(outcomes)
-    if not options.stack and engine.is_running(options.port):
-        executions = [outcome.execution for outcome in outcomes if outcome.execution]
-        _say_what_runs(console, options.port, executions)
     return code
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line's parser."""
+def parser(prog: str, description: str | None) -> argparse.ArgumentParser:
+    """Return a parser of what all commands that quantize have in common."""
     parser = argparse.ArgumentParser(
-        prog="quantize",
-        description=__doc__,
+        prog=prog,
+        description=description,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -122,58 +124,18 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, default=Path("out"), help="folder of the results; default: %(default)s"
     )
-    parser.add_argument(
-        "--criterion",
-        choices=CRITERIA,
-        help="how the number of colors is chosen; default: the stack's own",
-    )
-    parser.add_argument(
-        "--error-budget",
-        type=float,
-        metavar="DRIFT",
-        help="how far the criterion guarded lets colors drift, 2 being just visible; default: the"
-        " stack's own",
-    )
-    parser.add_argument(
-        "--k-min",
-        type=int,
-        metavar="K",
-        help="smallest number of colors to try; default: the stack's own",
-    )
-    parser.add_argument(
-        "--k-max",
-        type=int,
-        metavar="K",
-        help="largest number of colors to try; the same as --k-min for exactly so many; default:"
-        " the stack's own",
-    )
-    parser.add_argument(
-        "--space",
-        choices=SPACES,
-        help=f"where the nearest palette color is sought; default: {SPACES[0]}",
-    )
-    parser.add_argument(
-        "--format", choices=FORMATS, help=f"of the recolored image; default: {FORMATS[0]}"
-    )
-    parser.add_argument(
-        "--dither",
-        choices=DITHERS,
-        help="how colors between those of the palette are imitated; default: not at all",
-    )
-    parser.add_argument(
-        "--palettes",
-        metavar="LIST",
-        help=f"formats to write the palette in, too: {','.join(WRITERS)} or some of them",
-    )
+    for name in FIELDS:
+        values = values_of(name)
+        single = values.choices and not values.several
+        parser.add_argument(
+            f"--{name}",
+            choices=values.choices if single else None,
+            metavar=None if single else "LIST" if values.several else "N",
+            help=description_of(name) + ("" if single else f": {values.phrase}"),
+        )
     parser.add_argument("--json", action="store_true", help="report in JSON, for scripts")
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--stack", help="name of a stack in AWS; default: the local engine")
-    where.add_argument(
-        "--port",
-        type=int,
-        default=engine.default_port(),
-        help=f"of the local engine; default: the variable {engine.PORT_VARIABLE},"
-        f" or {engine.DEFAULT_PORT}",
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {quantization.__version__}"
     )
     return parser
 
@@ -186,12 +148,10 @@ def _metadata(options: argparse.Namespace) -> dict[str, str]:
     InvalidOptions
         If no stack would take them.
     """
-    asked = {name: getattr(options, name.replace("-", "_")) for name in NAMES}
-    metadata = {name: str(value) for name, value in asked.items() if value is not None}
-    chosen_rendering(metadata)
+    asked = {name: getattr(options, field.name) for name, field in FIELDS.items()}
+    metadata = {name: value for name, value in asked.items() if value is not None}
     # A stack has defaults of its own, of which nothing is known here but that they may fit.
-    ends = [k for k in (options.k_min, options.k_max) if k is not None] or SIZES[:1]
-    chosen_options(metadata, Options(CRITERIA[0], ERROR_BUDGETS[0], Window(ends[0], ends[-1])))
+    Options().updated(metadata)
     return metadata
 
 
@@ -239,18 +199,6 @@ def _print_summary(outcomes: list[Outcome]) -> None:
         # A script gets each row in one line.
         console = Console(highlight=False, width=None if sys.stdout.isatty() else 1000)
         console.print(summary(outcomes, colors=console.color_system is not None))
-
-
-def _say_what_runs(console: Console, port: int, executions: list[str]) -> None:
-    """Say that the engine goes on, and how to look at the last execution on it."""
-    endpoint = engine.endpoint(port)
-    console.print(f"\nThe local engine keeps running at {endpoint}; `make stop` ends it.")
-    if executions:
-        variables = " ".join(f"{k}={v}" for k, v in engine_environment(endpoint).items())
-        console.print(
-            f"To look at the execution:\n  {variables} \\\n  aws stepfunctions"
-            f" get-execution-history --execution-arn {executions[-1]}"
-        )
 
 
 if __name__ == "__main__":

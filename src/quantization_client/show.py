@@ -152,7 +152,7 @@ def json_line(outcome: Outcome) -> str:
         execution=outcome.execution,
         seconds=outcome.seconds,
         k=result.k if result else None,
-        criterion=result.criterion if result else None,
+        criterion=result.options.criterion if result else None,
         files={what: str(path) for what, path in outcome.files.items()} or None,
         error=outcome.error or None,
     )

@@ -11,14 +11,16 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
 
-LOCAL_NAME = "color-quantization"
-
 LOCAL_POLL_SECONDS = 0.1
 AWS_POLL_SECONDS = 1.0
 """An account may read 20 histories a second; 16 images are followed at once."""
 
 
-class NoSuchStackError(Exception):
+class StackError(Exception):
+    """There is no stack to work with."""
+
+
+class NoSuchStackError(StackError):
     """No stack of that name is deployed where the client looks."""
 
 
@@ -35,17 +37,6 @@ class Stack:
     poll_seconds: float
 
 
-def engine_environment(endpoint: str) -> dict[str, str]:
-    """Return the variables that point every AWS tool at the local engine."""
-    return {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-
-
 def find_stack(name: str, environment: Mapping[str, str] | None = None) -> Stack:
     """Find a stack by its name.
 
@@ -54,8 +45,8 @@ def find_stack(name: str, environment: Mapping[str, str] | None = None) -> Stack
     name : str
         Name of the CloudFormation stack.
     environment : mapping, optional
-        What `engine_environment` returns, for the local engine; without it the AWS account and
-        region that the shell is set up for.
+        Variables AWS_* that point at another endpoint; without them the AWS account and region
+        that the shell is set up for.
 
     Raises
     ------

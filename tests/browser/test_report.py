@@ -11,8 +11,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from quantization.color import from_hex
-from quantization.contract import Picks, Score, Source, Swatch
+from quantization.contract import Score, Source, Swatch
 from quantization.decoding import open_image
+from quantization.options import Options
 from quantization.recolor import recolor
 from quantization.report.page import report
 from quantization.report.previews import OriginalPreview, preview_of_result
@@ -31,8 +32,8 @@ def page(browser, photo, tmp_path_factory):
         source=Source(
             "input", "photos/späth & Söhne.jpg", "v1", "e", "0A", image.width, image.height
         ),
-        error_budget=2.5,
-        picks=Picks(silhouette=8, guarded=14),
+        options=Options(error_budget=2.5),
+        picks={"silhouette": 8, "guarded": 14},
         silhouette_on_edge=True,
         k=14,
         palette=[Swatch(color, 1 / len(COLORS)) for color in COLORS],

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from quantization.contract import Picks, Score, Source, Window
+from quantization.contract import Score, Source
 from quantization.decoding import open_image
+from quantization.options import Options
 from quantization.recolor import Recolored, recolor
 from quantization.report import previews
 from quantization.report.charts import _ticks, curves
@@ -52,8 +53,8 @@ def test_pick_on_the_edge_is_said():
     ("k_min", "said"), [(10, "As many as asked for."), (12, "The image has no more colors.")]
 )
 def test_where_there_was_no_choice_none_is_told_of(k_min, said):
-    window = Window(k_min=k_min, k_max=k_min)
-    text = text_of(report(result_with(window=window), PREVIEW, PREVIEW, {}))
+    options = Options(k_min=k_min, k_max=k_min)
+    text = text_of(report(result_with(options=options), PREVIEW, PREVIEW, {}))
 
     assert said in text
     assert "Chosen" not in text
@@ -86,7 +87,7 @@ def test_curve_has_a_gap_where_a_value_is_missing():
 
 
 def test_criteria_that_agree_share_a_mark():
-    html = report(result_with(picks=Picks(silhouette=10, guarded=10)), PREVIEW, PREVIEW, {})
+    html = report(result_with(picks={"silhouette": 10, "guarded": 10}), PREVIEW, PREVIEW, {})
 
     assert re.findall(r">([^<>]*: \d+)</text>", html) == ["silhouette, guarded: 10"] * 2
 
@@ -94,7 +95,7 @@ def test_criteria_that_agree_share_a_mark():
 def test_single_k_without_silhouette_has_a_report():
     scores = [Score(k=1, silhouette=None, inertia=0.0, error=0.0)]
     html = report(
-        result_with(k=1, scores=scores, picks=Picks(silhouette=1, guarded=1)), PREVIEW, PREVIEW, {}
+        result_with(k=1, scores=scores, picks={"silhouette": 1, "guarded": 1}), PREVIEW, PREVIEW, {}
     )
 
     assert "<h1>photo.jpg in 1 color</h1>" in html

@@ -3,8 +3,7 @@
 The key is JSON: ``{"sample": ERROR}``, ``{"render": ERROR}``, ``{"score": {K: ERROR}}`` raise an
 error of that name; ``{"once": true}`` raises each only on the first call; ``{"slow": SECONDS}``
 makes ScoreK sleep; ``{"silhouettes": {K: VALUE}}`` and ``{"errors": {K: VALUE}}`` set what ScoreK
-returns; ``{"criterion": NAME}`` and ``{"window": {"k_min": K, "k_max": K}}`` are what the upload
-asks for.
+returns; ``{"options": {NAME: VALUE}}`` is what the upload asks for.
 """
 
 import json
@@ -23,9 +22,8 @@ def sample(event, _context):
         "summary": {"bucket": "work", "key": upload["key"]},
         "sample_size": 12,
         "ks": script.get("ks", [8, 9, 10, 11]),
-        "window": {"k_min": 8, "k_max": 32} | script.get("window", {}),
-        "criterion": script.get("criterion", "silhouette"),
-        "error_budget": 2.0,
+        "options": {"criterion": "silhouette", "error_budget": 2.0, "k_min": 8, "k_max": 32}
+        | script.get("options", {}),
     }
 
 

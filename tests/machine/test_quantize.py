@@ -89,7 +89,7 @@ def test_best_silhouette_is_rendered(machine):
     assert ended["status"] == "SUCCEEDED"
     request = json.loads(ended["output"])
     assert (request["k"], len(request["palette"])) == (9, 9)
-    assert request["criterion"] == "silhouette"
+    assert request["options"]["criterion"] == "silhouette"
     assert [(s["k"], s["silhouette"]) for s in request["scores"]] == [
         (8, 0.3),
         (9, 0.7),
@@ -107,10 +107,12 @@ def test_best_silhouette_is_rendered(machine):
 def test_upload_asks_for_the_guarded_criterion(machine):
     errors = {"8": 3.0, "9": 2.5, "10": 2.0, "11": 1.5}
     silhouettes = {"8": 0.5, "9": 0.4, "10": 0.3, "11": 0.2}
-    ended = machine({"criterion": "guarded", "errors": errors, "silhouettes": silhouettes})
+    ended = machine(
+        {"options": {"criterion": "guarded"}, "errors": errors, "silhouettes": silhouettes}
+    )
 
     request = json.loads(ended["output"])
-    assert (request["criterion"], request["error_budget"]) == ("guarded", 2.0)
+    assert request["options"]["criterion"] == "guarded"
     assert (request["k"], len(request["palette"])) == (10, 10)
     assert request["picks"] == {"silhouette": 8, "guarded": 10}
     assert request["silhouette_on_edge"] is True
@@ -120,9 +122,9 @@ def test_window_of_the_upload_has_edges_of_its_own(machine):
     silhouettes = {"8": 0.1, "9": 0.2, "10": 0.3, "11": 0.7}
     edges = {}
     for k_max in (11, 12):
-        ended = machine({"window": {"k_max": k_max}, "silhouettes": silhouettes})
+        ended = machine({"options": {"k_max": k_max}, "silhouettes": silhouettes})
         request = json.loads(ended["output"])
-        assert (request["k"], request["window"]) == (11, {"k_min": 8, "k_max": k_max})
+        assert (request["k"], request["options"]["k_max"]) == (11, k_max)
         edges[k_max] = request["silhouette_on_edge"]
     assert edges == {11: True, 12: False}
 

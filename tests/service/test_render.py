@@ -14,11 +14,12 @@ from PIL import Image as Pillow
 
 from functions.render import handler as render
 from quantization.color import srgb_to_oklab
-from quantization.contract import ImageFile, Picks, Result, Score, Source, SourceFile, Window
+from quantization.contract import ImageFile, Result, Score, Source, SourceFile
 from quantization.decoding import open_image
 from quantization.encoding.png import blank_indices, encode_png
 from quantization.encoding.webp import LONGEST_SIDE, encode_webp
 from quantization.errors import EmptyImage, ImageTooLarge, ObjectGone
+from quantization.options import Options
 from quantization.palette_files import to_css
 from quantization.recolor import NearestLabels, recolor
 from quantization.service.messages import RenderedFiles, RenderRequest
@@ -31,15 +32,13 @@ images = arrays(np.uint8, st.tuples(st.integers(1, 30), st.integers(1, 30), st.j
 palettes = arrays(np.uint8, st.tuples(st.integers(1, 256), st.just(3)))
 
 
-def request_for(upload, width, height):
+def request_for(upload, width, height, **options):
     source = Source(**msgspec.structs.asdict(upload), width=width, height=height)
     return RenderRequest(
         source=source,
         sample_size=100,
-        window=Window(k_min=3, k_max=4),
-        criterion="silhouette",
-        error_budget=2.0,
-        picks=Picks(silhouette=3, guarded=4),
+        options=Options(k_min=3, k_max=4, **options),
+        picks={"silhouette": 3, "guarded": 4},
         silhouette_on_edge=False,
         k=len(PALETTE),
         palette=PALETTE,
@@ -86,7 +85,7 @@ def test_image_and_result_are_written(s3, upload, make_png, context):
         ("#000000", 0.0),
     ]
     assert (result.source, result.scores) == (request.source, request.scores)
-    assert result.window == request.window
+    assert result.options == request.options
     assert (result.k, result.sample_size, result.execution) == (3, 100, EXECUTION)
 
 
@@ -355,12 +354,12 @@ def test_webp_has_a_longest_side():
         encode_webp(np.zeros((1, LONGEST_SIDE + 1), np.uint8), palette)
 
 
-def test_upload_asks_for_its_format_and_space(s3, upload, make_png, context):
+def test_image_has_the_format_and_space_asked_for(s3, upload, make_png, context):
     gray = np.full((4, 5, 3), 100)  # nearest to black in RGB, to red in OKLab
     body = make_png(gray)
-    uploaded = upload("a.png", body, format="webp", space="oklab")
+    uploaded = upload("a.png", body)
 
-    rendered = run(request_for(uploaded, 5, 4), context)
+    rendered = run(request_for(uploaded, 5, 4, format="webp", space="oklab"), context)
 
     assert rendered.image.key == "a.webp"
     image = s3.get_object(Bucket="output", Key="a.webp")
@@ -376,8 +375,6 @@ def test_upload_asks_for_its_format_and_space(s3, upload, make_png, context):
         version_id=image["VersionId"],
         bytes=len(webp),
         ratio=len(webp) / len(body),
-        space="oklab",
-        dither="none",
     )
 
 
@@ -385,12 +382,12 @@ def test_palettes_lie_beside_the_image_as_long_as_the_newest_upload_asks(
     s3, upload, make_png, context
 ):
     def left_by(**options):
-        rendered = run(request_for(upload("a/b.png", make_png(rgb), **options), 5, 4), context)
+        rendered = run(request_for(upload("a/b.png", make_png(rgb)), 5, 4, **options), context)
         keys = {entry["Key"] for entry in s3.list_objects_v2(Bucket="output")["Contents"]}
         return rendered, keys - {"a/b.png", "a/b.html", "a/b.json"}
 
     rgb = np.full((4, 5, 3), 250)
-    rendered, beside = left_by(palettes="css, gpl gpl")
+    rendered, beside = left_by(palettes=("css", "gpl"))
 
     assert beside == {"a/b.css", "a/b.gpl"} == {p.key for p in rendered.palettes.values()}
     css = s3.get_object(Bucket="output", Key="a/b.css")
@@ -399,6 +396,6 @@ def test_palettes_lie_beside_the_image_as_long_as_the_newest_upload_asks(
     result = msgspec.json.decode(document, type=Result)
     assert css["Body"].read() == to_css("b.png", result.palette)
 
-    assert left_by(palettes="ase")[1] == {"a/b.ase"}
+    assert left_by(palettes=("ase",))[1] == {"a/b.ase"}
     rendered, beside = left_by()
     assert (rendered.palettes, beside) == ({}, set())

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from quantization.contract import Failure, ImageFile, Result, Source, Swatch, Upload
 from quantization.errors import KeyTooLong
-from quantization.options import Rendering
+from quantization.options import Options
 from quantization.palette_files import WRITERS, palette_file
 from quantization.service.storage.results import (
     LONGEST_KEY,
@@ -60,8 +60,6 @@ def result_of(upload: Upload, execution: str, version_id: str) -> Result:
             version_id=version_id,
             bytes=1,
             ratio=1,
-            space="rgb",
-            dither="none",
         ),
         palette=[Swatch(f"#{SEQUENCERS.index(upload.sequencer):06x}", 1.0)],
         execution=execution,
@@ -74,7 +72,7 @@ def publisher(sequencer: str, execution: str):
         s3,
         "output",
         upload,
-        Rendering("rgb", format_of(sequencer), "none", palettes_of(sequencer)),
+        Options(format=format_of(sequencer), palettes=palettes_of(sequencer)),
         picture_of(sequencer),
         lambda version_id: (result_of(upload, execution, version_id), "<html>"),
     )

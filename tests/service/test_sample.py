@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from functions.sample import handler as sample
-from quantization.contract import Window
 from quantization.decoding import open_image
 from quantization.errors import (
     EmptyImage,
@@ -18,7 +17,7 @@ from quantization.errors import (
     UnsupportedImage,
 )
 from quantization.histogram import MOST_EXACT, ColorCount, pool
-from quantization.options import MOST_SIZES, SIZES
+from quantization.options import LARGEST_K, MAX_SIZES, Options
 from quantization.pixel_sample import PixelSample
 from quantization.sampling import candidate_ks, summarize
 from quantization.service.messages import FittedScore, Sampled, SampleRequest
@@ -69,8 +68,7 @@ def test_photo_is_sampled_and_measured(s3, upload, photo, context):
     assert (sampled.source.width, sampled.source.height) == (640, 427)
     assert sampled.source.key == "photos/china.jpg"
     assert sampled.ks == list(range(8, 33))
-    assert (sampled.criterion, sampled.error_budget) == ("silhouette", 2)
-    assert sampled.window == Window(k_min=8, k_max=32)
+    assert sampled.options == Options()
     summary = Summary.from_arrays(load_summary(s3, sampled.summary))
     assert summary.pooled.counts.sum() == 640 * 427
     assert summary.sample.counts.sum() == sampled.sample_size == 2048
@@ -113,8 +111,7 @@ def test_options_of_the_upload_win(upload, photo, context):
     options = {"criterion": "guarded", "error-budget": "3.5", "k-min": "4", "k-max": "67"}
     sampled = run(upload("a.jpg", photo.read_bytes(), **options), context)
 
-    assert (sampled.criterion, sampled.error_budget) == ("guarded", 3.5)
-    assert sampled.window == Window(k_min=4, k_max=67)
+    assert sampled.options == Options(criterion="guarded", error_budget=3.5, k_min=4, k_max=67)
     assert sampled.ks == list(range(4, 68))
 
 
@@ -122,6 +119,23 @@ def test_one_end_of_the_window_may_be_the_stacks_own(upload, photo, context):
     sampled = run(upload("a.jpg", photo.read_bytes(), **{"k-max": "10"}), context)
 
     assert sampled.ks == [8, 9, 10]
+
+
+@pytest.mark.parametrize(
+    ("given", "window"),
+    [
+        ({"k-min": "40"}, (40, 64)),
+        ({"k-min": "250"}, (250, 255)),
+        ({"k-max": "7"}, (1, 7)),
+        ({"k-max": "4", "k-min": "2"}, (2, 4)),
+        ({"k": "16"}, (16, 16)),
+        ({"k": "200"}, (200, 200)),
+    ],
+)
+def test_end_of_the_window_that_is_not_given_follows_the_other(given, window):
+    options = Options(k_min=8, k_max=32).updated(given)
+
+    assert (options.k_min, options.k_max) == window
 
 
 def test_single_k_that_is_asked_for_is_measured(upload, photo, context):
@@ -132,20 +146,20 @@ def test_single_k_that_is_asked_for_is_measured(upload, photo, context):
 
 def test_widest_window_of_the_largest_palettes_fits_into_a_state():
     score = FittedScore(
-        k=SIZES[1],
+        k=LARGEST_K,
         silhouette=-0.1234,
         inertia=-1.2345678901234567e-100,
         error=-1.2345678901234567e-100,
-        palette=["#123456"] * SIZES[1],
+        palette=["#123456"] * LARGEST_K,
     )
     quota = 256 * 1024  # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
-    assert len(msgspec.json.encode([score] * MOST_SIZES)) < quota
+    assert len(msgspec.json.encode([score] * MAX_SIZES)) < quota
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"criterion": "sillhouette"}, r"'sillhouette'.*choose from silhouette, guarded"),
+        ({"criterion": "sillhouette"}, r"'sillhouette' is not one of silhouette, guarded"),
         ({"error-budget": "much"}, r"'much' is not a number from 0.1 to 20"),
         ({"error-budget": "0"}, r"'0' is not a number from 0.1 to 20"),
         ({"error-budget": "nan"}, r"'nan' is not a number from 0.1 to 20"),
@@ -153,9 +167,10 @@ def test_widest_window_of_the_largest_palettes_fits_into_a_state():
         ({"k-min": "0"}, r"k-min '0' is not a whole number from 1 to 255"),
         ({"k-max": "256"}, r"k-max '256' is not a whole number from 1 to 255"),
         ({"k-max": "16.5"}, r"k-max '16.5' is not a whole number"),
-        ({"k-min": "17", "k-max": "16"}, r"window k-min 17 to k-max 16 is empty"),
-        ({"k-min": "40"}, r"window k-min 40 to k-max 32 is empty; the stack sets"),
-        ({"k-min": "1", "k-max": "65"}, r"has 65 sizes; at most 64 are tried"),
+        ({"k-min": "17", "k-max": "16"}, r"k-min 17 is above k-max 16"),
+        ({"k-min": "1", "k-max": "65"}, r"are 65 sizes; at most 64 are tried"),
+        ({"k": "16", "k-min": "8"}, r"k stands in place of k-min and k-max"),
+        ({"k": "null"}, r"k 'null' is not a whole number from 1 to 255"),
         (
             {"dithering": "ordered", "mtime": "1"},
             r"dithering: no such option; choose from criterion, error-budget, .*dither, palettes$",

@@ -4,14 +4,13 @@ import msgspec
 
 from quantization.contract import (
     ImageFile,
-    Picks,
     Result,
     Score,
     Source,
     SourceFile,
     Swatch,
-    Window,
 )
+from quantization.options import Options
 
 
 def result_with(**changes: object) -> Result:
@@ -19,13 +18,9 @@ def result_with(**changes: object) -> Result:
     result = Result(
         source=Source("input", "a dir/photo.jpg", "v1", "etag", "0A", 400, 300),
         source_file=SourceFile(format="jpeg", bytes=196653, frames=1),
-        image_file=ImageFile(
-            format="png", version_id="v2", bytes=98000, ratio=0.5, space="rgb", dither="none"
-        ),
-        window=Window(k_min=8, k_max=32),
-        criterion="guarded",
-        error_budget=2.0,
-        picks=Picks(silhouette=8, guarded=10),
+        image_file=ImageFile(format="png", version_id="v2", bytes=98000, ratio=0.5),
+        options=Options(criterion="guarded"),
+        picks={"silhouette": 8, "guarded": 10},
         silhouette_on_edge=False,
         k=10,
         palette=[Swatch("#336699", 0.7503), Swatch("#cc0000", 0.2495), Swatch("#ffffff", 0.0002)],

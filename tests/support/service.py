@@ -3,7 +3,7 @@
 import json
 import time
 
-from quantization_client.stack import LOCAL_NAME
+from emulator import engine
 
 LIMIT_SECONDS = 300
 
@@ -19,7 +19,7 @@ def until(look):
 
 def function_names(cloudformation) -> dict[str, str]:
     """Return each function's name by its logical id."""
-    resources = cloudformation.describe_stack_resources(StackName=LOCAL_NAME)
+    resources = cloudformation.describe_stack_resources(StackName=engine.STACK_NAME)
     return {
         r["LogicalResourceId"]: r["PhysicalResourceId"]
         for r in resources["StackResources"]

@@ -3,23 +3,23 @@
 import subprocess
 import sys
 import uuid
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from emulator import engine
 from emulator.deploy import deploy
 from emulator.engine import ROOT
-from quantization_client.stack import LOCAL_NAME, Stack, find_stack
+from quantization_client.stack import Stack, find_stack
 from tests.support.service import Service, function_names
 
-QUANTIZE = Path(sys.executable).with_name("quantize")
+QUANTIZE = [sys.executable, "-m", "emulator.quantize"]
 
 
 @pytest.fixture(scope="session")
 def stack(engine_port) -> Stack:
     """Deploy the template to the tests' engine."""
-    return find_stack(LOCAL_NAME, deploy(engine_port))
+    return find_stack(engine.STACK_NAME, deploy(engine_port))
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +28,7 @@ def quantize(stack, engine_port):
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [QUANTIZE, *arguments, "--port", str(engine_port)],
+            [*QUANTIZE, *arguments, "--port", str(engine_port)],
             cwd=ROOT,
             capture_output=True,
             text=True,

@@ -13,10 +13,9 @@ import pytest
 
 from emulator import engine
 from emulator.engine import ROOT
-from quantization.contract import Result, Window
+from quantization.contract import Result
 from quantization.palette_files import palette_file
 from quantization_client.journal import FOLDER
-from quantization_client.stack import LOCAL_NAME, engine_environment
 from tests.system.conftest import QUANTIZE
 
 LIMIT_SECONDS = 60
@@ -73,7 +72,7 @@ def test_json_tells_scripts_everything(quantize, photo, tmp_path):
         "execution": result["execution"],
         "seconds": good["seconds"],
         "k": result["k"],
-        "criterion": result["criterion"],
+        "criterion": result["options"]["criterion"],
         "files": good["files"],
     }
     assert good["seconds"] > 0
@@ -104,7 +103,7 @@ def test_exactly_so_many_colors_with_their_palettes(quantize, photo, tmp_path):
 
     (line,) = lines(done.stdout)
     result = msgspec.json.decode((tmp_path / "china.json").read_bytes(), type=Result)
-    assert (line["k"], len(result.palette), result.window) == (16, 16, Window(k_min=16, k_max=16))
+    assert (line["k"], len(result.palette), result.options.k_max) == (16, 16, 16)
     (score,) = result.scores
     assert score.silhouette > 0
     assert not result.silhouette_on_edge
@@ -115,7 +114,7 @@ def test_exactly_so_many_colors_with_their_palettes(quantize, photo, tmp_path):
 
 
 def start(engine_port: int, *arguments: object) -> subprocess.Popen[str]:
-    command = [QUANTIZE, *map(str, arguments), "--port", str(engine_port), "--json"]
+    command = [*QUANTIZE, *map(str, arguments), "--port", str(engine_port), "--json"]
     return subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -194,10 +193,10 @@ def test_changed_file_and_lost_upload_are_uploaded_again(
 
 
 def test_stack_is_found_by_name(engine_port, tmp_path, photo):
-    environment = os.environ | engine_environment(engine.endpoint(engine_port))
-    command = [QUANTIZE, str(photo), "--out", str(tmp_path), "--stack"]
+    environment = os.environ | engine.aws_environment(engine.endpoint(engine_port))
+    command = ["quantize", str(photo), "--out", str(tmp_path), "--stack"]
 
-    found = subprocess.run([*command, LOCAL_NAME], env=environment, check=False)
+    found = subprocess.run([*command, engine.STACK_NAME], env=environment, check=False)
     absent = subprocess.run(
         [*command, "none"], env=environment, check=False, stderr=subprocess.PIPE, text=True
     )
@@ -209,9 +208,11 @@ def test_stack_is_found_by_name(engine_port, tmp_path, photo):
 
 
 def test_unreachable_service_has_an_exit_code(tmp_path, photo):
-    environment = os.environ | engine_environment(engine.endpoint(9)) | {"AWS_MAX_ATTEMPTS": "1"}
+    environment = (
+        os.environ | engine.aws_environment(engine.endpoint(9)) | {"AWS_MAX_ATTEMPTS": "1"}
+    )
     done = subprocess.run(
-        [QUANTIZE, str(photo), "--out", str(tmp_path), "--stack", "any"],
+        ["quantize", str(photo), "--out", str(tmp_path), "--stack", "any"],
         env=environment,
         capture_output=True,
         text=True,

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from quantization_client.stack import LOCAL_NAME
+from emulator import engine
 from tests.support.dashboards import metrics_of
 from tests.support.service import until
 
-OWN = f"ColorQuantization/{LOCAL_NAME}"
+OWN = f"ColorQuantization/{engine.STACK_NAME}"
 
 
 def published(aws) -> set[tuple]:
@@ -56,7 +56,7 @@ def test_failures_are_counted_by_error(seen):
 def test_dashboard_shows_what_the_functions_publish(aws, seen):
     cloudwatch = aws("cloudwatch")
     listed = cloudwatch.list_dashboards()["DashboardEntries"]
-    (name,) = [d["DashboardName"] for d in listed if LOCAL_NAME in d["DashboardName"]]
+    (name,) = [d["DashboardName"] for d in listed if engine.STACK_NAME in d["DashboardName"]]
     body = cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"]
     widgets = json.loads(body)["widgets"]
     own = {

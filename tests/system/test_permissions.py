@@ -12,7 +12,7 @@ from samcli.yamlhelper import yaml_parse
 
 from emulator import engine
 from emulator.deploy import deploy
-from quantization_client.stack import LOCAL_NAME, engine_environment, find_stack
+from quantization_client.stack import find_stack
 from tests.support.cloud import free_port
 from tests.support.service import Service
 
@@ -47,12 +47,12 @@ def granted() -> list[tuple[str, int, str]]:
 def guarded():
     """Deploy to an engine that enforces IAM; return the service and a maker of clients."""
     port = free_port()
-    place = engine_environment(engine.endpoint(port))
+    place = engine.aws_environment(engine.endpoint(port))
     # The client's key is the account's root, who may do anything.
     root = {name: place[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
     engine.start(port, {"AUTH": "true", **root})
     try:
-        stack = find_stack(LOCAL_NAME, deploy(port))
+        stack = find_stack(engine.STACK_NAME, deploy(port))
         # The engine speaks HTTP, which they deny; tests/test_template.py reads them as text.
         for bucket in (stack.input_bucket, stack.work_bucket, stack.output_bucket):
             stack.s3.delete_bucket_policy(Bucket=bucket)
@@ -80,7 +80,7 @@ def iam(guarded):
 @pytest.fixture(scope="module")
 def roles(guarded) -> dict[str, str]:
     """Return each role's name by its logical id."""
-    resources = guarded[1]("cloudformation").describe_stack_resources(StackName=LOCAL_NAME)
+    resources = guarded[1]("cloudformation").describe_stack_resources(StackName=engine.STACK_NAME)
     return {
         r["LogicalResourceId"]: r["PhysicalResourceId"]
         for r in resources["StackResources"]

@@ -27,7 +27,6 @@ def blank_indices(shape: tuple[int, int]) -> NDArray[np.uint8]:
 def encode_png(
     indices: NDArray[np.uint8],
     palette: NDArray[np.uint8],
-    *,
     dots_per_meter: tuple[int, int] | None = None,
 ) -> bytes:
     """Encode as an indexed PNG file, tagged sRGB.

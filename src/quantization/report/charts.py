@@ -1,14 +1,13 @@
 """The curves of a result over K, as SVG: for the report, and as a picture of their own."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from quantization.contract import Result
+from quantization.options import Criterion
 
 THEME = Path(__file__).with_name("theme.css").read_text(encoding="utf-8")
 """The colors of pages and drawings, light and dark, and what is drawn how."""
@@ -39,7 +38,9 @@ def charts(result: Result) -> list[Chart]:
     errors = {score.k: score.error for score in result.scores}
     return [
         _chart("Silhouette: higher is better separated", silhouettes, result),
-        _chart("Error: lower is closer to the original", errors, result, result.error_budget),
+        _chart(
+            "Error: lower is closer to the original", errors, result, result.options.error_budget
+        ),
     ]
 
 
@@ -78,7 +79,7 @@ def _chart(
     budget: float | None = None,
 ) -> Chart:
     """Draw a curve over K, with a line at the budget."""
-    picks: dict[str, int] = msgspec.structs.asdict(result.picks)
+    picks = result.picks
     known = {k: value for k, value in values.items() if value is not None}
     ticks = _ticks([*known.values()] + ([budget] if budget is not None else []))
     low_k, high_k = min(values), max(values)
@@ -137,7 +138,7 @@ def _pick(x: float, row: int, label: str, *, chosen: bool) -> str:
     )
 
 
-def _by_k(picks: dict[str, int]) -> dict[int, list[str]]:
+def _by_k(picks: Mapping[Criterion, int]) -> dict[int, list[str]]:
     """Group the criteria by what they pick."""
     names: dict[int, list[str]] = {}
     for name, k in picks.items():

@@ -4,13 +4,13 @@
 """
 
 from base64 import b64encode
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from string import Template
 
-import msgspec
-
 from quantization.contract import Result, Score
+from quantization.options import Criterion
 from quantization.report.charts import THEME, charts, figure
 from quantization.report.previews import Preview
 
@@ -47,7 +47,7 @@ def report(result: Result, original: Preview, recolored: Preview, seconds: dict[
     zoom = max(1, _LEAST_SHOWN // max(width, height))
     shown = "shown whole" if source.width == width else f"shown at {_size(width, height)}"
     several = len(result.scores) > 1
-    picks: dict[str, int] = msgspec.structs.asdict(result.picks)
+    picks = result.picks
     return TEMPLATE.substitute(
         theme=THEME,
         name=escape(name),
@@ -89,12 +89,12 @@ def console_url(execution: str) -> str | None:
 
 
 def _choice(result: Result) -> str:
-    k_min, k_max = result.window.k_min, result.window.k_max
+    k_min, k_max = result.options.k_min, result.options.k_max
     if result.k < k_min:
         return "The image has no more colors."
     if k_min == k_max:
         return "As many as asked for."
-    choice = f"Chosen by the criterion “{result.criterion}” in the window {k_min}..{k_max}."
+    choice = f"Chosen by the criterion “{result.options.criterion}” in the window {k_min}..{k_max}."
     if result.silhouette_on_edge:
         choice += " The silhouette is best at the edge of the window: it may be better beyond."
     return choice
@@ -136,7 +136,7 @@ def _percent(share: float) -> str:
     return f"{share:.1%}" if share >= 0.001 or share == 0 else "&lt; 0.1%"
 
 
-def _score_row(score: Score, picks: dict[str, int]) -> str:
+def _score_row(score: Score, picks: Mapping[Criterion, int]) -> str:
     notes = [f"picked by {name}" for name, k in picks.items() if k == score.k]
     if score.failure:
         notes.append(f"failed: {score.failure}")

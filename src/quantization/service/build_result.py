@@ -11,7 +11,6 @@ import quantization
 from quantization.color import to_hex
 from quantization.contract import ImageFile, Result, SourceFile, Swatch
 from quantization.decoding import Image
-from quantization.options import Rendering
 from quantization.recolor import Recolored
 from quantization.service.messages import RenderRequest
 
@@ -27,7 +26,6 @@ def build_result(
     request: RenderRequest,
     image: Image,
     recolored: Recolored,
-    rendering: Rendering,
     *,
     source_bytes: int,
     image_bytes: int,
@@ -39,16 +37,12 @@ def build_result(
         source=request.source,
         source_file=SourceFile(format=image.format, bytes=source_bytes, frames=image.frames),
         image_file=ImageFile(
-            format=rendering.format,
+            format=request.options.format,
             version_id=version_id,
             bytes=image_bytes,
             ratio=image_bytes / source_bytes,
-            space=rendering.space,
-            dither=rendering.dither,
         ),
-        window=request.window,
-        criterion=request.criterion,
-        error_budget=request.error_budget,
+        options=request.options,
         picks=request.picks,
         silhouette_on_edge=request.silhouette_on_edge,
         k=request.k,

@@ -10,15 +10,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from quantization.contract import (
-    HexColor,
-    PaletteSize,
-    Picks,
-    Score,
-    Source,
-    Upload,
-    Window,
-)
+from quantization.contract import HexColor, Score, Source, Upload
+from quantization.options import Criterion, Options, PaletteSize
+from quantization.palette_files import PaletteFormat
 
 
 class ObjectKey(Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,9 +36,7 @@ class Sampled(Struct, frozen=True, forbid_unknown_fields=True):
     summary: ObjectKey
     sample_size: int
     ks: list[PaletteSize]
-    window: Window
-    criterion: str
-    error_budget: float
+    options: Options
 
 
 class ScoreRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,11 +57,9 @@ class RenderRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Into Render: the chosen palette, and what the result will say about the choice."""
 
     source: Source
+    options: Options
     sample_size: int
-    window: Window
-    criterion: str
-    error_budget: float
-    picks: Picks
+    picks: dict[Criterion, PaletteSize]
     silhouette_on_edge: bool
     k: PaletteSize
     palette: list[HexColor]
@@ -89,7 +79,7 @@ class RenderedFiles(Struct, frozen=True):
     image: ObjectKey
     report: ObjectKey
     result: ObjectKey
-    palettes: dict[str, ObjectKey] = {}
+    palettes: dict[PaletteFormat, ObjectKey] = {}
     superseded: bool = False
 
 

@@ -19,15 +19,15 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import msgspec
 from botocore.exceptions import ClientError
 
 from quantization.contract import Failure, Result, Upload
 from quantization.errors import KeyTooLong
-from quantization.options import FORMATS, Rendering
-from quantization.palette_files import CONTENT_TYPES, WRITERS, palette_file
+from quantization.options import ImageFormat, Options
+from quantization.palette_files import WRITERS, palette_file
 from quantization.service.messages import ObjectKey, RenderedFiles
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def publish_result(
     s3: "S3Client",
     bucket: str,
     upload: Upload,
-    rendering: Rendering,
+    options: Options,
     image: bytes,
     build: Callable[[str], tuple[Result, str]],
 ) -> RenderedFiles:
@@ -95,7 +95,7 @@ def publish_result(
         The output bucket.
     upload : Upload
         What was quantized.
-    rendering : Rendering
+    options : Options
         Says the image's format and those of the palettes.
     image : bytes
         The recolored image's file.
@@ -110,22 +110,22 @@ def publish_result(
     """
     stem = without_extension(upload.key)
     rendered = RenderedFiles(
-        image=ObjectKey(bucket, f"{stem}.{rendering.format}"),
+        image=ObjectKey(bucket, f"{stem}.{options.format}"),
         report=ObjectKey(bucket, f"{stem}.{REPORT}"),
         result=ObjectKey(bucket, f"{stem}.json"),
-        palettes={name: ObjectKey(bucket, f"{stem}.{name}") for name in rendering.palettes},
+        palettes={name: ObjectKey(bucket, f"{stem}.{name}") for name in options.palettes},
     )
     put = partial(s3.put_object, Bucket=bucket, Metadata={"sequencer": upload.sequencer})
     this_upload = upload_order(upload.sequencer)
     current = _document(s3, bucket, rendered.result.key)
     if current.order < this_upload:
-        image_type = f"image/{rendering.format}"
+        image_type = f"image/{options.format}"
         written = put(Key=rendered.image.key, Body=image, ContentType=image_type)
         result, report = build(written["VersionId"])
         put(Key=rendered.report.key, Body=report.encode(), ContentType="text/html; charset=utf-8")
         for name, palette in rendered.palettes.items():
             content = palette_file(result, name)
-            put(Key=palette.key, Body=content, ContentType=CONTENT_TYPES[name])
+            put(Key=palette.key, Body=content, ContentType=WRITERS[name].media_type)
         while current.order < this_upload and not _replace(
             s3, bucket, rendered.result.key, current, result
         ):
@@ -221,7 +221,7 @@ def _delete_superseded(s3: "S3Client", bucket: str, key: str) -> None:
     """Clear what is older than the result JSON, except for other keys' failures."""
     stem = without_extension(key)
     result = _document(s3, bucket, f"{stem}.json")
-    for ending in (*FORMATS, REPORT, *WRITERS):
+    for ending in (*get_args(ImageFormat), REPORT, *WRITERS):
         attached = f"{stem}.{ending}"
         while (top := _attachment(s3, bucket, attached)) and top.order < result.order:
             s3.delete_object(Bucket=bucket, Key=attached, VersionId=top.version_id)
