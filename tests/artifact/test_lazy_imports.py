@@ -17,13 +17,13 @@ ASK = {
 @pytest.mark.parametrize("way", ASK)
 def test_deferred_package_gives_all_it_has(sandbox, way):
     sandbox("ScoreKFunction").python(
-        "-c", f"import score_k; from clustering import KMeans\n{ASK[way]}"
+        "-c", f"import handler; from quantization.clustering import KMeans\n{ASK[way]}"
     )
 
 
 def test_deferred_package_has_no_more_than_before(sandbox):
     program = """
-from functions.score_k import handler as score_k, scipy.stats
+import handler, scipy.stats
 try:
     scipy.stats.nonsense
 except AttributeError as error:
