@@ -1,4 +1,13 @@
-"""Photos of any size, made from the ones that scikit-learn and Debian's gnome-backgrounds ship."""
+"""Photos and illustrations of any size, made from those that packages ship; none is kept here.
+
+- scikit-learn: china and flower, CC BY 2.0, see its ``datasets/images/README.txt``.
+- scikit-image: public domain, CC0 or free of known rights, each as its ``skimage/data/README.txt``
+  and docstrings say.
+- Debian's gnome-backgrounds, mate-backgrounds and plasma-workspace-wallpapers:
+  CC BY-SA and others, as their ``/usr/share/doc/*/copyright`` say.
+
+Rules and constants are chosen on `tuned_on` alone; `held_out` says what they are worth.
+"""
 
 from importlib.resources import files
 from pathlib import Path
@@ -7,20 +16,52 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-BACKGROUNDS = Path("/usr/share/backgrounds/gnome")
+_LEARN = Path(str(files("sklearn.datasets.images")))
+_SCIKIT = Path(str(files("skimage.data")))
+_GNOME = Path("/usr/share/backgrounds/gnome")
+_MATE = Path("/usr/share/backgrounds/mate")
+_PLASMA = Path("/usr/share/wallpapers")
+
 QUALITY = 92
 """Of the JPEG files, as cameras have it."""
 
+_TUNED_ON = [
+    *(_LEARN / f"{name}.jpg" for name in ("china", "flower")),
+    *(_SCIKIT / name for name in ("astronaut.png", "chelsea.png", "rocket.jpg")),
+    *(_GNOME / f"{name}.webp" for name in ("adwaita-l", "licorice-l")),
+    *(_PLASMA / name for name in ("Canopee", "EveningGlow", "Kite", "PastelHills", "summer_1am")),
+]
+_HELD_OUT = [
+    *(_SCIKIT / name for name in ("coffee.png", "motorcycle_left.png", "hubble_deep_field.jpg")),
+    *(_MATE / "nature" / f"{name}.jpg" for name in ("LadyBird", "Storm", "YellowFlower")),
+    *(_PLASMA / name for name in ("Altai", "Autumn", "BytheWater", "ColorfulCups", "FallenLeaf")),
+    *(_PLASMA / name for name in ("IceCold", "Path", "SafeLanding", "Volna")),
+]
+
 
 def available() -> dict[str, Path]:
-    """Find the photos by name; gnome-backgrounds' only where it is installed."""
-    shipped = Path(str(files("sklearn.datasets.images")))
-    photos = {name: shipped / f"{name}.jpg" for name in ("china", "flower")}
-    for name in ("wood-l", "pixels-l", "adwaita-l", "licorice-l"):
-        path = BACKGROUNDS / f"{name}.webp"
-        if path.exists():
-            photos[name] = path
-    return photos
+    """Find all of them by name; those of Debian's packages only where they are installed."""
+    return tuned_on() | held_out()
+
+
+def tuned_on() -> dict[str, Path]:
+    """Find the images that rules may be tuned on, by name."""
+    return _installed(_TUNED_ON)
+
+
+def held_out() -> dict[str, Path]:
+    """Find the images that nothing was tuned on, by name."""
+    return _installed(_HELD_OUT)
+
+
+def _installed(images: list[Path]) -> dict[str, Path]:
+    found = {}
+    for image in images:
+        # A wallpaper of Plasma is a folder of one picture in several sizes.
+        sizes = image.glob("contents/images/*") if image.is_dir() else [image]
+        if existing := [path for path in sizes if path.exists()]:
+            found[image.stem] = max(existing, key=lambda path: path.stat().st_size)
+    return found
 
 
 def scaled(path: Path, megapixels: float) -> NDArray[np.uint8]:

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from benchmarks.k_selection import palettes, pictures, plots, synthetic, tables
-from benchmarks.quality import quality
+from benchmarks.quality import delta_e, ssim
 from quantization.color import from_hex
 
 CRITERIA = ["seed's way", "silhouette", "guarded"]
@@ -66,14 +66,14 @@ def try_picture(job: tuple[Path, int, float]) -> tuple[Path, Choice]:
     pixels = pictures.read(path)
     scored = tables.of_image(pixels, seeds)
     chosen = choices(scored, budget)
-    delta_e, ssim = {}, {}
+    delta_es, ssims = {}, {}
     for criterion, ks in chosen.items():
         rows = scored.seed_draws[0] if criterion == "seed's way" else scored.draws[0]
         palette = next(row["palette"] for row in rows if row["k"] == ks[0])
-        measured = quality(pixels, palettes.recolor(pixels, from_hex(palette)))
-        delta_e[criterion], ssim[criterion] = measured.delta_e, measured.ssim
+        seen = palettes.recolor(pixels, from_hex(palette))
+        delta_es[criterion], ssims[criterion] = delta_e(pixels, seen), ssim(pixels, seen)
     errors = {row["k"]: row["error"] for row in scored.draws[0]}
-    return path, Choice(chosen, delta_e, ssim, errors.get(16, 0.0), errors)
+    return path, Choice(chosen, delta_es, ssims, errors.get(16, 0.0), errors)
 
 
 def print_synthetic(results: Iterable[tuple[str, int, dict[str, list[int]], bool]]) -> None:

@@ -25,7 +25,7 @@ def at_hand(source: Path, k: int, folder: Path) -> dict[str, tuple[Command, Path
         commands[name] = [pngquant, *options]
     if gm := shutil.which("gm"):
         commands["GraphicsMagick"] = [gm, "convert", source, "+dither", "-colors", str(k), target]
-    if magick := shutil.which("magick") or shutil.which("convert"):
+    if magick := shutil.which("magick") or shutil.which("convert-im6.q16"):
         commands["ImageMagick"] = [magick, source, "+dither", "-colors", str(k), target]
     placed = {}
     for number, (name, command) in enumerate(commands.items()):
