@@ -16,7 +16,7 @@ def main() -> None:
 
         from ministack import app
 
-        from emulator.patches import alarms, buckets, functions, machines  # noqa: F401 - they patch
+        from emulator.patches import alarms, buckets, functions, map_runs  # noqa: F401 - they patch
 
         app.main()
 

@@ -23,6 +23,9 @@ type Context = dict[str, Any]
 
 ExecutionError = stepfunctions._ExecutionError
 
+EXPRESS_LIMIT_SECONDS = 300
+"""https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html"""
+
 
 @patch(provisioners, "_sfn_definition")
 def definition_in_s3_may_be_yaml(stock: Any, props: dict[str, Any]) -> str:
@@ -45,7 +48,7 @@ def definition_in_s3_may_be_yaml(stock: Any, props: dict[str, Any]) -> str:
 
 @patch(stepfunctions, "_run_execution")
 def machine_has_a_time_limit(stock: Any, execution_arn: str) -> None:
-    """End an execution that runs longer than the machine's TimeoutSeconds.
+    """End an execution that runs longer than the machine's TimeoutSeconds, or Express may.
 
     AWS: its status is TIMED_OUT, its error States.Timeout.
     https://docs.aws.amazon.com/step-functions/latest/dg/statemachine-structure.html
@@ -55,6 +58,8 @@ def machine_has_a_time_limit(stock: Any, execution_arn: str) -> None:
     machine = stepfunctions._state_machines[execution["stateMachineArn"]]
     try:
         limit = json.loads(machine["definition"]).get("TimeoutSeconds")
+        if machine["type"] == "EXPRESS":
+            limit = min(limit or EXPRESS_LIMIT_SECONDS, EXPRESS_LIMIT_SECONDS)
     except ValueError:
         limit = None  # the stock function fails the execution for it
     if limit is None:
@@ -262,7 +267,7 @@ def iterations_tell_of_their_states(
     """
     name = _map.get()
     if name is None:
-        return _run_states(states, start, data, execution, context)
+        return run_states(states, start, data, execution, context)
     _map.set(None)  # what runs within the iteration is no iteration of this Map
     iteration = {"name": name, "index": context["Map"]["Item"]["Index"]}
 
@@ -272,7 +277,7 @@ def iterations_tell_of_their_states(
 
     record("Started")
     try:
-        result = _run_states(states, start, data, execution, context)
+        result = run_states(states, start, data, execution, context)
     except ExecutionError:
         record("Failed")
         raise
@@ -280,7 +285,13 @@ def iterations_tell_of_their_states(
     return result
 
 
-def _run_states(
+def leave_iteration() -> None:
+    """Forget, in this context, the Map and the events that led to it: a child execution begins."""
+    _map.set(None)
+    _previous_event.set(0)
+
+
+def run_states(
     states: dict[str, State], name: str | None, data: Any, execution: Execution, context: Context
 ) -> Any:
     """Run one state after the other until one ends or the execution has ended otherwise."""
