@@ -8,6 +8,12 @@ from numpy.typing import NDArray
 DIFFUSION_STRIP_PIXELS = 2**22
 """Pixels that error diffusion wants at a time: it works on one pixel of each row at once."""
 
+_PASSED_ON = np.float32(0.85 / 16)
+"""Of an error to each of 16 parts.
+
+All of it would add up where no mixture reaches a color, until a far color lets it off: a stray dot.
+"""
+
 
 class Labeler(Protocol):
     """Labels pixels, uint8 of shape (height, width, 3 or 4), with indices into a palette."""
@@ -47,9 +53,11 @@ class OrderedDither:
 
 
 class ErrorDiffusion:
-    """Error diffusion (Floyd and Steinberg, Proceedings of the SID 17/2, 1976), row by row.
+    """Damped error diffusion (Floyd and Steinberg, Proceedings of the SID 17/2, 1976).
 
-    Each pixel passes on what its color is off by: 7/16 to the right and 3/16, 5/16, 1/16 below.
+    Each pixel passes on `_PASSED_ON` of what its color is off by: 7 parts to the right and 3, 5
+    and 1 below. A pixel whose color is in the palette keeps it.
+
     Pixels on a line x + 2y = t do not depend on each other, so all rows go at once, each two pixels
     behind the one above it. The result is that of going pixel by pixel.
 
@@ -63,13 +71,14 @@ class ErrorDiffusion:
 
     def __init__(self, nearest: Labeler, palette: NDArray[np.uint8]) -> None:
         self._nearest = nearest
-        self._palette = palette.astype(np.float32)
+        self._palette = palette
         self._above: NDArray[np.float32] | None = None
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Label the image's next rows. Nothing is passed on from fully transparent pixels."""
         height, width, channels = pixels.shape
-        labels = np.empty((height, width), dtype=np.uint8)
+        labels = self._nearest(pixels)
+        kept = (self._palette[labels] == pixels[:, :, :3]).all(axis=2)
         # Errors by row, the first being the last one of the rows before; one, two, three steps ago.
         ago = [np.zeros((height + 1, 3), dtype=np.float32) for _ in range(3)]
         above = np.zeros((width + 2, 3), dtype=np.float32)
@@ -84,14 +93,16 @@ class ErrorDiffusion:
                 errors[0] = above[column] if 0 <= column <= width else 0
             rows = np.arange(max(0, (step - width + 2) // 2), min(height, step // 2 + 1))
             columns = step - 2 * rows
-            wanted = pixels[rows, columns, :3] + (
-                7 * one[rows + 1] + 3 * one[rows] + 5 * two[rows] + three[rows]
-            ) * np.float32(1 / 16)
-            # What no mixture of the palette can reach would add up without bounds.
+            wanted = (
+                pixels[rows, columns, :3]
+                + (7 * one[rows + 1] + 3 * one[rows] + 5 * two[rows] + three[rows]) * _PASSED_ON
+            )
             wanted = np.clip(wanted, 0, 255)
             chosen = self._nearest(_levels(wanted)[None])[0]
-            labels[rows, columns] = chosen
-            error = wanted - self._palette[chosen]
+            labels[rows, columns] = chosen = np.where(
+                kept[rows, columns], labels[rows, columns], chosen
+            )
+            error = wanted - self._palette[chosen].astype(np.float32)
             if channels == 4:
                 error[pixels[rows, columns, 3] == 0] = 0
             three[:] = 0

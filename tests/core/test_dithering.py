@@ -22,7 +22,7 @@ GRAYS = np.array([[0] * 3, [255] * 3], dtype=np.uint8)
 
 
 def pixel_by_pixel(pixels, palette):
-    """Diffuse errors as the paper has it."""
+    """Diffuse errors as the paper has it, but only 0.85 of them, and leave palette colors alone."""
     height, width = pixels.shape[:2]
     nearest = NearestLabels(palette)
     off = np.zeros((height + 2, width + 2, 3), dtype=np.float32)
@@ -32,10 +32,12 @@ def pixel_by_pixel(pixels, palette):
             from_left, above_right = off[y + 1, x], off[y, x + 2]
             above, above_left = off[y, x + 1], off[y, x]
             passed = 7 * from_left + 3 * above_right + 5 * above + above_left
-            wanted = pixels[y, x, :3] + passed * np.float32(1 / 16)
+            wanted = pixels[y, x, :3] + passed * np.float32(0.85 / 16)
             wanted = np.clip(wanted, 0, 255)
             level = np.rint(wanted).astype(np.uint8)
-            labels[y, x] = nearest(level[None, None])[0, 0]
+            nearest_own = nearest(pixels[y : y + 1, x : x + 1])[0, 0]
+            kept = (palette[nearest_own] == pixels[y, x, :3]).all()
+            labels[y, x] = nearest_own if kept else nearest(level[None, None])[0, 0]
             if pixels.shape[2] == 3 or pixels[y, x, 3]:
                 off[y + 1, x + 1] = wanted - palette[labels[y, x]].astype(np.float32)
     return labels
@@ -62,6 +64,16 @@ def test_ordered_is_the_same_however_it_is_cut(pixels, palette, cuts):
     np.testing.assert_array_equal(in_strips(dither, pixels, cuts), whole)
 
 
+@given(images, palettes)
+def test_pixels_of_palette_colors_stay(pixels, palette):
+    own = np.random.default_rng(0).integers(0, 2, pixels.shape[:2], dtype=bool)
+    pixels[own, :3] = palette[0]
+
+    labels = ErrorDiffusion(NearestLabels(palette), palette)(pixels)
+
+    assert (palette[labels[own]] == palette[0]).all()
+
+
 @pytest.mark.parametrize("dither", [OrderedDither, ErrorDiffusion])
 @pytest.mark.parametrize("gray", [0, 32, 96, 128, 200, 255])
 def test_mixture_has_the_mean_of_what_it_imitates(dither, gray):
@@ -70,7 +82,8 @@ def test_mixture_has_the_mean_of_what_it_imitates(dither, gray):
     labels = dither(NearestLabels(GRAYS), GRAYS)(pixels)
 
     # Ordered dithering of two grays in 64 thresholds spreads by their distance, 255 * sqrt(3).
-    assert GRAYS[labels].mean() == pytest.approx(gray, abs=5)
+    # Of damped errors a part is lost, the larger the farther apart the palette's colors are.
+    assert GRAYS[labels].mean() == pytest.approx(gray, abs=10)
 
 
 @pytest.mark.parametrize("dither", ["none", "ordered", "diffusion"])
