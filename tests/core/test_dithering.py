@@ -75,15 +75,15 @@ def test_pixels_of_palette_colors_stay(pixels, palette):
 
 
 @pytest.mark.parametrize("dither", [OrderedDither, ErrorDiffusion])
-@pytest.mark.parametrize("gray", [0, 32, 96, 128, 200, 255])
+@pytest.mark.parametrize("gray", [0, 64, 96, 128, 160, 255])
 def test_mixture_has_the_mean_of_what_it_imitates(dither, gray):
     pixels = np.full((64, 64, 3), gray, dtype=np.uint8)
 
     labels = dither(NearestLabels(GRAYS), GRAYS)(pixels)
 
     # Ordered dithering of two grays in 64 thresholds spreads by their distance, 255 * sqrt(3).
-    # Of damped errors a part is lost, the larger the farther apart the palette's colors are.
-    assert GRAYS[labels].mean() == pytest.approx(gray, abs=10)
+    # Damped errors are lost in part, and the more of them the farther a gray is from the middle.
+    assert GRAYS[labels].mean() == pytest.approx(gray, abs=7)
 
 
 @pytest.mark.parametrize("dither", ["none", "ordered", "diffusion"])
