@@ -6,4 +6,4 @@
 # its folder has changed, links followed.
 
 build-%:
-	python3.13 $(LAYER_BUILDER) --architecture $(ARCHITECTURE) --layer $* . $(ARTIFACTS_DIR)/python
+	python3.13 $(BUILDER) layer --architecture $(ARCHITECTURE) --layer $* . $(ARTIFACTS_DIR)/python

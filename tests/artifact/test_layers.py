@@ -1,7 +1,9 @@
 """The layers: pinned by the lock, for the right processor, reproducible, and trimmed harmlessly."""
 
 import filecmp
+import importlib.util
 import json
+import marshal
 import os
 import pkgutil
 import subprocess
@@ -11,9 +13,11 @@ import pytest
 
 from emulator.deploy import ARCHITECTURE
 from emulator.engine import ROOT
-from tests.support.built import ARCHITECTURES, files
+from tests.support.built import ARCHITECTURES, files, functions
 
 LAYERS = {"common": "CommonLayer", "imaging": "ImagingLayer", "clustering": "ClusteringLayer"}
+
+BUILD_LAYER = [sys.executable, ROOT / "layers/build/artifact.py", "layer"]
 
 # ELF e_machine: EM_X86_64 and EM_AARCH64.
 MACHINES = {"x86_64": 62, "arm64": 183}
@@ -42,7 +46,13 @@ def test_every_compiled_module_is_for_the_architecture(build, architecture):
 @pytest.mark.parametrize("group", LAYERS)
 def test_the_same_lock_gives_the_same_bytes(build, group, tmp_path):
     """Another path, another umask and another hash seed, with nothing cached but the wheels."""
-    command = [sys.executable, ROOT / "layers/build/layer.py", ROOT / "layers" / group, tmp_path]
+    command = [
+        sys.executable,
+        ROOT / "layers/build/artifact.py",
+        "layer",
+        ROOT / "layers" / group,
+        tmp_path,
+    ]
     subprocess.run(
         [*command, "--architecture", ARCHITECTURE, "--limit", str(10**9)],
         env=os.environ | {"PYTHONHASHSEED": "7"},
@@ -62,7 +72,13 @@ def test_the_same_lock_gives_the_same_bytes(build, group, tmp_path):
 
 
 def test_a_layer_over_its_limit_is_not_built(tmp_path):
-    command = [sys.executable, ROOT / "layers/build/layer.py", ROOT / "layers/common", tmp_path]
+    command = [
+        sys.executable,
+        ROOT / "layers/build/artifact.py",
+        "layer",
+        ROOT / "layers/common",
+        tmp_path,
+    ]
     done = subprocess.run(
         [*command, "--architecture", ARCHITECTURE, "--limit", "1000000"],
         capture_output=True,
@@ -72,6 +88,16 @@ def test_a_layer_over_its_limit_is_not_built(tmp_path):
     assert done.returncode != 0
     assert "may take 1,000,000" in done.stderr
     assert "aws_lambda_powertools" in done.stderr
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_function_is_compiled_as_the_runtime_will_see_it(build, architecture):
+    for function in functions(build(architecture)):
+        (compiled,) = function.task.rglob("*.pyc")
+        header, code = compiled.read_bytes()[:16], marshal.loads(compiled.read_bytes()[16:])
+        assert header[:4] == importlib.util.MAGIC_NUMBER
+        assert header[4:8] == b"\1\0\0\0", "checked against a time stamp that zips change"
+        assert code.co_filename == "/var/task/handler.py"
 
 
 # Given the names of packages, import every module in them.

@@ -17,7 +17,7 @@ from emulator.engine import ROOT
 from tests.support.built import ARCHITECTURES, BuiltFunction, files, functions, size
 from tests.support.sandbox import Sandbox
 
-BUILDER = runpy.run_path(str(ROOT / "layers/build/layer.py"))
+BUILDER = runpy.run_path(str(ROOT / "layers/build/artifact.py"))
 """The names in the program that builds and weighs the layers."""
 LIMIT, LARGEST_SHARE = BUILDER["FUNCTION_LIMIT"], BUILDER["LARGEST_SHARE"]
 

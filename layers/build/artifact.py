@@ -1,7 +1,8 @@
-"""Build one Lambda layer: locked wheels and our own packages, trimmed, compiled, reproducible.
+"""Build one Lambda layer or function: what goes into its zip, trimmed, compiled, reproducible.
 
-The same source folder, Python version and architecture give the same bytes wherever and whenever
-the layer is built. No wheel is executed, so one machine builds for any architecture.
+A layer has locked wheels and our own packages, a function its modules. The same source folder,
+Python version and architecture give the same bytes wherever and whenever they are built. No wheel
+is executed, so one machine builds for any architecture.
 """
 
 import argparse
@@ -19,8 +20,8 @@ from pathlib import Path
 # Amazon Linux 2023, under Lambda's python3.13, has glibc 2.34.
 PLATFORMS = {"arm64": "aarch64-manylinux_2_34", "x86_64": "x86_64-manylinux_2_34"}
 
-# Where Lambda unpacks layers: the file names that tracebacks show.
-RUNTIME_ROOT = Path("/opt/python")
+# Where Lambda unpacks layers and functions: the file names that tracebacks show.
+LAYER_ROOT, FUNCTION_ROOT = Path("/opt/python"), Path("/var/task")
 
 FUNCTION_LIMIT = 262_144_000
 """Bytes of a function and its layers, unzipped.
@@ -71,14 +72,23 @@ TRIMMED = {
 }
 
 
-def build(source: Path, target: Path, architecture: str) -> None:
+def build_layer(source: Path, target: Path, architecture: str) -> None:
     """Fill ``target``, the folder that becomes /opt/python, from ``source``."""
     install(source / "requirements.txt", target, PLATFORMS[architecture])
     for package in sorted(source.glob("*/__init__.py")):
         name = package.parent.name
         shutil.copytree(package.parent, target / name, ignore=shutil.ignore_patterns("__pycache__"))
     trim(target)
-    compile_bytecode(target)
+    compile_bytecode(target, LAYER_ROOT)
+    set_modes(target)
+
+
+def build_function(source: Path, target: Path) -> None:
+    """Fill ``target``, the folder that becomes /var/task, with the modules in ``source``."""
+    target.mkdir(parents=True, exist_ok=True)
+    for module in source.glob("*.py"):
+        shutil.copy(module, target)
+    compile_bytecode(target, FUNCTION_ROOT)
     set_modes(target)
 
 
@@ -110,21 +120,21 @@ def trim(target: Path) -> None:
                 path.unlink()
 
 
-def compile_bytecode(target: Path) -> None:
+def compile_bytecode(target: Path, root: Path) -> None:
     """Compile every module, so that importing it on Lambda's read-only disk does not.
 
     Python trusts unchecked-hash bytecode as it is. The usual kind is tied to the time stamp of its
     source, and `sam package` sets every time stamp in a zip to 1980.
     """
     modules = sorted(target.rglob("*.py"))
+    names = [str(root / module.relative_to(target)) for module in modules]
     with ProcessPoolExecutor() as pool:
-        list(pool.map(compile_module, modules, [target] * len(modules), chunksize=16))
+        list(pool.map(compile_module, modules, names, chunksize=16))
 
 
-def compile_module(module: Path, target: Path) -> None:
-    """Write the bytecode of ``module`` (PEP 552), with the names it will have in the runtime."""
+def compile_module(module: Path, name: str) -> None:
+    """Write the bytecode of ``module`` (PEP 552), which will know itself by ``name``."""
     source = module.read_bytes()
-    name = str(RUNTIME_ROOT / module.relative_to(target))
     # The compiler shares constants depending on which strings the process has interned before.
     # After a first compilation it has interned all of them: the second is always the same.
     _interns_strings = compile(source, name, "exec", dont_inherit=True, optimize=0)
@@ -170,17 +180,25 @@ def largest(target: Path, count: int = 5) -> str:
 
 
 def main() -> None:
-    """Build the layer that the command line names, or exit with the cause."""
+    """Build what the command line names, or exit with the cause."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("source", type=Path, help="folder of requirements.txt and packages")
-    parser.add_argument("target", type=Path, help="folder that becomes /opt/python")
-    parser.add_argument("--architecture", choices=PLATFORMS, required=True)
-    parser.add_argument("--layer", help="logical id, which says what share of the limit it has")
-    parser.add_argument("--limit", type=int, help="bytes the layer may take, instead of its share")
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    layer = kinds.add_parser("layer")
+    layer.add_argument("source", type=Path, help="folder of requirements.txt and packages")
+    layer.add_argument("target", type=Path, help="folder that becomes /opt/python")
+    layer.add_argument("--architecture", choices=PLATFORMS, required=True)
+    layer.add_argument("--layer", help="logical id, which says what share of the limit it has")
+    layer.add_argument("--limit", type=int, help="bytes the layer may take, instead of its share")
+    function = kinds.add_parser("function")
+    function.add_argument("source", type=Path, help="folder of modules")
+    function.add_argument("target", type=Path, help="folder that becomes /var/task")
     arguments = parser.parse_args()
-    limit = arguments.limit or LIMITS.get(arguments.layer, OTHER_LAYER)
     target = arguments.target.resolve()
-    build(arguments.source, target, arguments.architecture)
+    if arguments.kind == "function":
+        build_function(arguments.source, target)
+        return
+    limit = arguments.limit or LIMITS.get(arguments.layer, OTHER_LAYER)
+    build_layer(arguments.source, target, arguments.architecture)
     total = size(target)
     if total > limit:
         sys.exit(
