@@ -7,7 +7,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run invoke console stop test lint lock events generate gallery build deploy delete audit benchmark-reliability
+.PHONY: help run invoke console stop test check lint lock events generate gallery build deploy delete audit benchmark-reliability
 export SAM_CLI_TELEMETRY := 0
 ENV := default
 ARCHITECTURE := arm64
@@ -30,13 +30,17 @@ console: $(SYNCED)  ## show the local engine's executions in the browser, until 
 stop: $(SYNCED)  ## end the local engine and all its processes
 	@python -m emulator.engine stop
 
-test: lint  ## lint, then every test
-	pytest
+test: lint  ## lint, then every test, with the coverage of the core
+	COVERAGE_CORE=sysmon pytest --cov --cov-report=term
 
-lint: $(SYNCED)  ## ruff, mypy, and the linters of the template and of the state machine
+check: lint  ## lint, then the tests that need no engine, no build and no browser
+	pytest -m "not slow"
+
+lint: $(SYNCED)  ## ruff, mypy, the import rules, and the linters of template and state machine
 	ruff check .
 	ruff format --check .
 	mypy
+	lint-imports
 	sam validate --lint --region us-east-1
 	statelint --yaml --eval-jsonata \
 	  "$$(sed 's/$${MapConcurrency}/25/' statemachine/quantize.asl.yaml)"

@@ -46,6 +46,17 @@ from quantization.contract import Upload
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+SLOW = {"browser", "build", "container_engine", "engine_port"}
+"""Fixtures that start an engine or a browser, or build; `make check` does without them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that take one of the `SLOW` fixtures."""
+    for item in items:
+        if SLOW & set(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
+
+
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:quantize:first"
 
 

@@ -23,7 +23,7 @@ def functions(build) -> dict[str, built.BuiltFunction]:
 
 @pytest.fixture
 def sandbox(functions, engine_port, tmp_path) -> Callable[[str], Sandbox]:
-    """Lay a function out as in Lambda, with the local engine in AWS's aws_environment."""
+    """Lay a function out as in Lambda, with the local engine in AWS's place."""
     endpoint = {"AWS_ENDPOINT_URL": engine.endpoint(engine_port)}
 
     def lay_out(name: str) -> Sandbox:
