@@ -46,7 +46,7 @@ from quantization.contract import Upload
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
-SLOW = {"browser", "build", "cloud", "container_engine", "engine_port"}
+SLOW = {"browser", "build", "cloud", "container_engine", "engine_port", "installed"}
 """Fixtures that start an engine or a browser, or build; `make check` does without them."""
 
 
