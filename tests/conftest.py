@@ -42,18 +42,21 @@ from selenium.webdriver.chrome.service import Service
 from emulator import engine
 from quantization.contract import Upload
 
+TESTS = Path(__file__).parent
+
 # No test is of speed, least of all on a busy machine.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
-SLOW = {"browser", "build", "cloud", "container_engine", "engine_port", "installed"}
-"""Fixtures that start an engine or a browser, or build; `make check` does without them."""
+SLOW = {"artifact", "browser", "container", "emulator", "system"}
+"""Folders of tests that start an engine or a browser, or build; `make check` does without them."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that take one of the `SLOW` fixtures."""
+    """Mark the tests in the `SLOW` folders, and others that take the engine."""
     for item in items:
-        if SLOW & set(getattr(item, "fixturenames", ())):
+        takes_the_engine = "engine_port" in getattr(item, "fixturenames", ())
+        if takes_the_engine or item.path.relative_to(TESTS).parts[0] in SLOW:
             item.add_marker("slow")
 
 
