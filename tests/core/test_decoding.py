@@ -11,8 +11,7 @@ import pyvips
 from PIL import Image as Pillow
 from PIL import ImageCms, ImageOps
 
-from quantization import decoding
-from quantization.decoding import open_image
+from quantization.decoding import open_image, stored
 from quantization.errors import EmptyImage, ImageTooLarge, UnsupportedImage
 
 ORIENTATION = 0x112
@@ -94,10 +93,7 @@ TRANSPARENT = {
 
 
 @pytest.mark.parametrize("name", OPAQUE)
-@pytest.mark.parametrize("opencv_pixels", [decoding.OPENCV_PIXELS, 0])
-def test_opaque_formats_decode_as_elsewhere(name, opencv_pixels, picture, save, monkeypatch):
-    """Whichever of the two decoders is used."""
-    monkeypatch.setattr(decoding, "OPENCV_PIXELS", opencv_pixels)
+def test_opaque_formats_decode_as_elsewhere(name, picture, save):
     kind, mode, options = OPAQUE[name]
     path = save(picture.convert(mode), kind, **options)
 
@@ -185,9 +181,7 @@ def test_avif_alpha_is_kept(translucent, save):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
-@pytest.mark.parametrize("opencv_pixels", [decoding.OPENCV_PIXELS, 0])
-def test_orientation_is_applied(kind, orientation, opencv_pixels, picture, save, monkeypatch):
-    monkeypatch.setattr(decoding, "OPENCV_PIXELS", opencv_pixels)
+def test_orientation_is_applied(kind, orientation, picture, save):
     exif = Pillow.Exif()
     exif[ORIENTATION] = orientation
     options = {"AVIF": {"subsampling": "4:4:4"}, "WEBP": {"lossless": True}}.get(kind, {})
@@ -350,9 +344,7 @@ def test_large_is_refused_before_it_is_decoded(tmp_path):
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "AVIF", "BMP"])
 @pytest.mark.parametrize("kept", [0.02, 0.5, 0.95])
-@pytest.mark.parametrize("opencv_pixels", [decoding.OPENCV_PIXELS, 0])
-def test_a_file_cut_off_is_refused(kind, kept, opencv_pixels, picture, save, monkeypatch):
-    monkeypatch.setattr(decoding, "OPENCV_PIXELS", opencv_pixels)
+def test_a_file_cut_off_is_refused(kind, kept, picture, save):
     path = save(picture, kind)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * kept)])
@@ -405,13 +397,11 @@ def test_path_may_get_another_file(picture, translucent, save):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "AVIF", "BMP"])
-@pytest.mark.parametrize("opencv_pixels", [decoding.OPENCV_PIXELS, 0])
 @pytest.mark.parametrize("strip_pixels", [1, 7 * WIDTH, 10**6])
-def test_strips_make_up_the_image(kind, opencv_pixels, strip_pixels, picture, save, monkeypatch):
+def test_strips_make_up_the_image(kind, strip_pixels, picture, save, monkeypatch):
     image = open_image(save(picture, kind), max_pixels=10**6)
     whole = image.pixels()
-    monkeypatch.setattr(decoding, "OPENCV_PIXELS", opencv_pixels)
-    monkeypatch.setattr(decoding, "STRIP_PIXELS", strip_pixels)
+    monkeypatch.setattr(stored, "STRIP_PIXELS", strip_pixels)
 
     strips = list(image.strips())
 
@@ -425,7 +415,7 @@ def test_want_of_memory_is_not_blamed_on_the_image(tmp_path, make_png, monkeypat
         error.detail = "vips_tracked: out of memory -- size == 34MB\n"
         raise error
 
-    monkeypatch.setattr("quantization.decoding._load", fail)
+    monkeypatch.setattr("quantization.decoding.png.load", fail)
     path = tmp_path / "any.png"
     path.write_bytes(make_png(np.zeros((2, 2, 3))))
     with pytest.raises(MemoryError):

@@ -7,42 +7,34 @@ Pixels are sRGB levels of 8 bits, channels in the order R, G, B and, where there
 import itertools
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import cv2
 import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
-from quantization.decoding.png import check_chunks
+from quantization.decoding import bmp, gif, heif, jpeg, png, tiff, webp
 from quantization.decoding.signatures import HEAD, image_format
-from quantization.decoding.srgb import has_foreign_profile, to_srgb
-from quantization.errors import ImageTooLarge, UnsupportedImage
+from quantization.decoding.stored import STRIP_PIXELS, Stored, damaged
+from quantization.errors import ImageTooLarge
 
-STRIP_PIXELS = 2**17
-"""Pixels of a strip, where its user does not say."""
+__all__ = ["STRIP_PIXELS", "Image", "open_image"]
 
-OPENCV_PIXELS = 2**24
-"""Larger images go through libvips: OpenCV holds all pixels at once, libvips a few rows."""
-
-_LOADERS = {
-    "jpeg": "jpegload",
-    "png": "pngload",
-    "webp": "webpload",
-    "gif": "gifload",
-    "tiff": "tiffload",
-    "avif": "heifload",
+_READERS: dict[str, Callable[[Path], Stored]] = {
+    "jpeg": jpeg.read,
+    "png": png.read,
+    "webp": webp.read,
+    "gif": gif.read,
+    "tiff": tiff.read,
+    "avif": heif.read,
+    "bmp": bmp.read,
 }
 # libheif holds some 18 bytes a pixel of an AVIF, three times as much as any other decoder
 # (`benchmarks.memory_sizes`): it may have half the pixels.
 _PIXELS_COUNT = {"avif": 2}
-
-_BY_OPENCV = {"jpeg", "png", "webp", "bmp"}
-
-# What libvips reports, in dots per meter, of a file that states no resolution.
-_UNSTATED = {1000, 2834, 2835}
 
 _UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], cv2.typing.MatLike]] = {
     1: lambda plane: plane,
@@ -55,9 +47,6 @@ _UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], cv2.typing.MatLike]] = {
     8: lambda plane: cv2.rotate(plane, cv2.ROTATE_90_COUNTERCLOCKWISE),
 }
 
-# libvips remembers what it read from a path, even when the path has another file by now.
-pyvips.cache_set_max(0)
-
 
 @dataclass(frozen=True)
 class Image:
@@ -65,39 +54,50 @@ class Image:
 
     Attributes
     ----------
-    path : Path
     format : str
         "jpeg", "png", "webp", "gif", "tiff", "avif" or "bmp".
-    width, height : int
-        Size in pixels, upright.
-    orientation : int
-        How the stored rows lie, 1..8 (Exif 2.32, tag 0x112).
-    frames : int
-        Frames of an animation, or pages; the first one is decoded.
-    dots_per_meter : (int, int) or None
-        Horizontal and vertical resolution, upright; None where none is stated.
-    has_alpha : bool
-        Whether strips have four channels.
-    decoder : str
-        "opencv", or "libvips" for what OpenCV does not render right: transparency, 16 bits, other
-        profiles than sRGB, CMYK, AVIF's orientation, and images too large to hold whole.
+    stored : Stored
+        What its file says.
     """
 
-    path: Path
     format: str
-    width: int
-    height: int
-    orientation: int = 1
-    frames: int = 1
-    dots_per_meter: tuple[int, int] | None = None
-    has_alpha: bool = False
-    decoder: Literal["opencv", "libvips"] = "opencv"
+    stored: Stored
+
+    @property
+    def width(self) -> int:
+        """Pixels from left to right, upright."""
+        return self.stored_shape[0] if self._lies else self.stored_shape[1]
+
+    @property
+    def height(self) -> int:
+        """Pixels from top to bottom, upright."""
+        return self.stored_shape[1] if self._lies else self.stored_shape[0]
+
+    @property
+    def frames(self) -> int:
+        """Frames of an animation, or pages; the first one is decoded."""
+        return self.stored.frames
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether strips have four channels."""
+        return self.stored.has_alpha
+
+    @property
+    def dots_per_meter(self) -> tuple[int, int] | None:
+        """Horizontal and vertical resolution, upright; None where none is stated."""
+        dots = self.stored.dots_per_meter
+        return dots[::-1] if dots and self._lies else dots
 
     @property
     def stored_shape(self) -> tuple[int, int]:
         """Rows and columns of all strips together."""
-        turned = self.orientation >= 5
-        return (self.width, self.height) if turned else (self.height, self.width)
+        return self.stored.height, self.stored.width
+
+    @property
+    def _lies(self) -> bool:
+        """Whether the stored rows are columns when upright."""
+        return self.stored.orientation >= 5
 
     def strips(self, strip_pixels: int = STRIP_PIXELS) -> Iterator[NDArray[np.uint8]]:
         """Decode, and yield the stored rows in their order, which `upright` makes the displayed.
@@ -115,54 +115,22 @@ class Image:
         Raises
         ------
         UnsupportedImage
-            If the file is damaged.
+            If pixels are missing or damaged.
         """
-        rows, columns = self.stored_shape
-        bounds = [*range(0, rows, max(1, strip_pixels // columns)), rows]
-        decoded = self._by_opencv if self.decoder == "opencv" else self._by_libvips
-        return decoded(itertools.pairwise(bounds))
+        height, width = self.stored_shape
+        with _refusals():
+            rows = self.stored.decode()
+            bounds = [*range(0, height, max(1, strip_pixels // width)), height]
+            for top, bottom in itertools.pairwise(bounds):
+                yield rows(top, bottom)
 
     def upright(self, plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Turn an array of shape (stored rows, stored columns, ...) to how it is displayed."""
-        return np.asarray(_UPRIGHT[self.orientation](plane), dtype=np.uint8)
+        return np.asarray(_UPRIGHT[self.stored.orientation](plane), dtype=np.uint8)
 
     def pixels(self) -> NDArray[np.uint8]:
         """Decode into one upright array, uint8 of shape (height, width, 3 or 4)."""
         return self.upright(np.concatenate(list(self.strips())))
-
-    def _by_opencv(self, bounds: Iterator[tuple[int, int]]) -> Iterator[NDArray[np.uint8]]:
-        # Not imread: of a JPEG file that is cut off it returns what there is, without a word.
-        flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-        pixels = cv2.imdecode(np.fromfile(self.path, dtype=np.uint8), flags)
-        if pixels is None:
-            raise UnsupportedImage(f"the {self.format} file is damaged or cut off")
-        for start, stop in bounds:
-            yield np.asarray(pixels[start:stop], dtype=np.uint8)
-
-    def _by_libvips(self, bounds: Iterator[tuple[int, int]]) -> Iterator[NDArray[np.uint8]]:
-        try:
-            image = to_srgb(_load(self.path, self.format), self.format)
-            width, bands = image.width, image.bands
-            region = pyvips.Region.new(image)
-
-            def fetched(top: int, bottom: int) -> NDArray[np.uint8]:
-                levels = np.frombuffer(region.fetch(0, top, width, bottom - top), dtype=np.uint8)
-                return levels.reshape(bottom - top, width, bands)
-
-            # libvips holds what it fetches once for each step of the conversion, some of them as
-            # floating point: little at a time.
-            rows = max(1, STRIP_PIXELS // width)
-            for start, stop in bounds:
-                if stop - start <= rows:
-                    yield fetched(start, stop)
-                    continue
-                strip = np.empty((stop - start, width, bands), dtype=np.uint8)
-                for top in range(start, stop, rows):
-                    bottom = min(top + rows, stop)
-                    strip[top - start : bottom - start] = fetched(top, bottom)
-                yield strip
-        except pyvips.Error as error:
-            raise _damaged(self.format, error) from error
 
 
 def open_image(path: Path, *, max_pixels: int) -> Image:
@@ -178,18 +146,16 @@ def open_image(path: Path, *, max_pixels: int) -> Image:
     Raises
     ------
     UnsupportedImage
-        If it is none of these, or damaged.
+        If it is none of these, damaged, or of a variety that would not be rendered right.
     ImageTooLarge
         If it has more pixels. It is not decoded to find out.
     EmptyImage
         If there are no bytes at all.
     """
     with path.open("rb") as file:
-        head = file.read(HEAD)
-    kind = image_format(head)
-    if kind == "png":
-        check_chunks(path)
-    image = _read_bmp_header(path, head) if kind == "bmp" else _read_header(path, kind)
+        kind = image_format(file.read(HEAD))
+    with _refusals():
+        image = Image(kind, _READERS[kind](path))
     limit = max_pixels // _PIXELS_COUNT.get(kind, 1)
     if image.width * image.height > limit:
         raise ImageTooLarge(
@@ -199,67 +165,14 @@ def open_image(path: Path, *, max_pixels: int) -> Image:
     return image
 
 
-def _read_bmp_header(path: Path, head: bytes) -> Image:
-    if len(head) < 54:
-        raise UnsupportedImage("the bmp file is cut off in its header")
-    (header_size,) = struct.unpack_from("<I", head, 14)
-    if header_size == 12:  # OS/2's short header
-        width, height = struct.unpack_from("<HH", head, 18)
-        dots = (0, 0)
-    else:
-        width, height = struct.unpack_from("<ii", head, 18)
-        dots = struct.unpack_from("<ii", head, 38)
-    if width <= 0 or height == 0:
-        raise UnsupportedImage(f"the bmp file is damaged: it claims {width} x {height} pixels")
-    # A negative height means that the rows run from top to bottom.
-    return Image(path, "bmp", width, abs(height), dots_per_meter=dots if min(dots) > 0 else None)
-
-
-def _read_header(path: Path, kind: str) -> Image:
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Refuse what a decoder fails at. Its own words are for the log: they name files and parts."""
     try:
-        stored = _load(path, kind)
-        ordinary = kind in _BY_OPENCV and _is_ordinary(stored)
+        yield
     except pyvips.Error as error:
-        raise _damaged(kind, error) from error
-    fields = stored.get_fields()
-    orientation = stored.get("orientation") if "orientation" in fields else 1
-    if orientation not in _UPRIGHT:
-        orientation = 1
-    width, height = stored.width, stored.height
-    dots = (round(stored.xres * 1000), round(stored.yres * 1000))
-    if orientation >= 5:
-        width, height, dots = height, width, dots[::-1]
-    return Image(
-        path=path,
-        format=kind,
-        width=width,
-        height=height,
-        orientation=orientation,
-        frames=stored.get("n-pages") if "n-pages" in fields else 1,
-        dots_per_meter=None if set(dots) <= _UNSTATED else dots,
-        has_alpha=bool(stored.hasalpha()),
-        decoder="opencv" if ordinary and width * height <= OPENCV_PIXELS else "libvips",
-    )
-
-
-def _load(path: Path, kind: str) -> pyvips.Image:
-    """Open a file with the loader of its kind; rows can be read once, from first to last."""
-    load = getattr(pyvips.Image, _LOADERS[kind])
-    return load(str(path), access="sequential", fail_on="error")
-
-
-def _is_ordinary(image: pyvips.Image) -> bool:
-    """Whether the levels are opaque 8-bit sRGB or gray as they are."""
-    return (
-        image.format == "uchar"
-        and image.interpretation in ("srgb", "b-w")
-        and not image.hasalpha()
-        and not has_foreign_profile(image)
-    )
-
-
-def _damaged(kind: str, error: pyvips.Error) -> UnsupportedImage | MemoryError:
-    cause = error.detail.strip().splitlines() or [error.message]
-    if "out of memory" in error.detail:
-        return MemoryError(cause[0])
-    return UnsupportedImage(f"the {kind} file is damaged or cut off: {cause[0]}")
+        if "out of memory" in error.detail:
+            raise MemoryError(error.detail.strip().splitlines()[0]) from error
+        raise damaged("its pixels cannot be decoded") from error
+    except struct.error as error:
+        raise damaged("its header is incomplete") from error

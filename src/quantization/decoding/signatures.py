@@ -1,25 +1,90 @@
 """What a file is, told by its first bytes and not by its name."""
 
+import re
+
 from quantization.errors import EmptyImage, UnsupportedImage
 
-HEAD = 64
+HEAD = 512
 """Bytes that tell."""
 
-_SIGNATURES = {
-    b"\xff\xd8\xff": "jpeg",
-    b"\x89PNG\r\n\x1a\n": "png",
-    b"GIF87a": "gif",
-    b"GIF89a": "gif",
-    b"II*\0": "tiff",
-    b"MM\0*": "tiff",
-    b"II+\0": "tiff",
-    b"MM\0+": "tiff",
-    b"BM": "bmp",
-}
+FORMATS = ("jpeg", "png", "webp", "gif", "tiff", "avif", "bmp")
+"""What is read."""
+
+_PICTURE = "save it as PNG or JPEG"
+_PHOTO = "save it as JPEG or AVIF"
+_RAW = "export it as JPEG or TIFF"
+_FRAME = "save one of its frames as PNG or JPEG"
+_UNPACK = "unpack it and upload the images"
+_NO_IMAGE = "upload an image file"
+
+# What a file starts with: (pattern, format) for what is read, (pattern, name, advice) for what is
+# not. The first that matches tells. ISO/IEC 14496-12 says what an "ftyp" box is, and its brands
+# what the file holds: with several of them, the pictures come before the videos.
+_BRAND = rb"....ftyp(?:.{4})*?"
+_MARKUP = rb"(?:\xef\xbb\xbf)?\s*"
+_READ: list[tuple[bytes, str]] = [
+    (rb"\xff\xd8\xff", "jpeg"),
+    (rb"\x89PNG\r\n\x1a\n", "png"),
+    (rb"RIFF....WEBP", "webp"),
+    (rb"GIF8[79]a", "gif"),
+    (rb"II\*\0(?!....CR)|MM\0\*|II\+\0|MM\0\+", "tiff"),
+    (_BRAND + rb"avi[fs]", "avif"),
+    (rb"BM", "bmp"),
+]
+_NOT_READ: list[tuple[bytes, str, str]] = [
+    (_BRAND + rb"(?:hei[cxms]|hev[cx])", "a HEIC image", _PHOTO),
+    (_BRAND + rb"(?:mif1|msf1|avci|avcs|jpeg|jpgs|j2ki|unci|vvic)", "a HEIF image", _PHOTO),
+    (rb"\xff\x0a|\0\0\0\x0cJXL ", "a JPEG XL image", _PICTURE),
+    (rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "a JPEG 2000 image", _PICTURE),
+    (rb"II\xbc\x01", "a JPEG XR image", _PICTURE),
+    (rb"8BPS", "a Photoshop document (PSD)", "export it as PNG or TIFF"),
+    (rb"gimp xcf", "a GIMP image (XCF)", "export it as PNG or TIFF"),
+    (_MARKUP + rb"(?:<\?xml.*)?<svg", "an SVG drawing", "export it as PNG"),
+    (rb"%PDF", "a PDF document", "export its page as PNG"),
+    (rb"%!PS|\xc5\xd0\xd3\xc6", "a PostScript drawing (EPS)", "export it as PNG"),
+    (rb"\xd7\xcd\xc6\x9a|\x01\0\0\0.{36} EMF", "a Windows metafile", "export it as PNG"),
+    (rb"AT&TFORM", "a DjVu document", "export its page as PNG"),
+    (rb"\0\0[\x01\x02]\0[^\0]", "an icon (ICO)", "save it as PNG"),
+    (rb"icns", "an icon (ICNS)", "save it as PNG"),
+    (rb"II\*\0....CR", "a camera raw file (CR2)", _RAW),
+    (rb"....ftypcrx ", "a camera raw file (CR3)", _RAW),
+    (rb"FUJIFILMCCD-RAW", "a camera raw file (RAF)", _RAW),
+    (rb"IIR[OS]|MMOR", "a camera raw file (ORF)", _RAW),
+    (rb"IIU\0", "a camera raw file (RW2)", _RAW),
+    (rb"FOVb", "a camera raw file (X3F)", _RAW),
+    (rb"v/1\x01", "an OpenEXR image", _PICTURE),
+    (rb"#\?R(?:ADIANCE|GBE)", "a Radiance HDR image", _PICTURE),
+    (rb"DDS ", "a DirectDraw surface (DDS)", _PICTURE),
+    (rb"qoif", "a QOI image", _PICTURE),
+    (rb"P[1-7fF]\s", "a PNM image", _PICTURE),
+    (rb"\x0a[\0-\x05]\x01[\x01\x02\x04\x08]", "a PCX image", _PICTURE),
+    (rb"\x8aMNG|\x8bJNG", "an MNG or JNG image", _PICTURE),
+    (rb"SIMPLE  =", "a FITS image", _PICTURE),
+    (rb".{128}DICM", "a DICOM image", _PICTURE),
+    (rb"BPG\xfb", "a BPG image", _PICTURE),
+    (rb"....ftyp|....(?:moov|mdat|wide|free)", "a video (MP4 or MOV)", _FRAME),
+    (rb"\x1aE\xdf\xa3", "a video (WebM or MKV)", _FRAME),
+    (rb"RIFF....AVI ", "a video (AVI)", _FRAME),
+    (rb"\0\0\x01[\xba\xb3]", "a video (MPEG)", _FRAME),
+    (rb"RIFF....WAVE|ID3|OggS|fLaC", "a sound", _NO_IMAGE),
+    (rb"PK[\x03\x05]", "a ZIP archive or an Office document", _UNPACK),
+    (rb"7z\xbc\xaf|Rar!|\x1f\x8b|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd|.{257}ustar", "an archive", _UNPACK),
+    (rb"\xd0\xcf\x11\xe0", "an Office document or a Thumbs.db", _NO_IMAGE),
+    (
+        rb"\0\x05\x16\x07",
+        "metadata of macOS (its name starts with ._)",
+        "upload the file without ._",
+    ),
+    (_MARKUP + rb"(?i:<(?:!doctype|html))", "a web page (HTML)", "download the image itself"),
+    (_MARKUP + rb"<\?xml", "an XML document", _NO_IMAGE),
+    (rb"\x7fELF|MZ", "a program", _NO_IMAGE),
+    (rb"[\t\n\r -~]*\Z", "a text", _NO_IMAGE),
+    (rb"\0*\Z", "a file of nothing but zeros", "upload an intact copy"),
+]
 
 
 def image_format(head: bytes) -> str:
-    """Name the format of a file that begins so.
+    """Name the format of a file that begins so: one of `FORMATS`.
 
     Raises
     ------
@@ -30,17 +95,16 @@ def image_format(head: bytes) -> str:
     """
     if not head:
         raise EmptyImage("the object has no bytes; upload an image file")
-    for signature, kind in _SIGNATURES.items():
-        if head.startswith(signature):
+    for pattern, kind in _READ:
+        if _matches(pattern, head):
             return kind
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "webp"
-    # ISO/IEC 23008-12: the brands in the "ftyp" box say what a HEIF file holds.
-    brands = {head[i : i + 4] for i in range(8, 64, 4)} if head[4:8] == b"ftyp" else set()
-    if brands & {b"avif", b"avis"}:
-        return "avif"
-    if brands & {b"heic", b"heix", b"hevc", b"mif1"}:
-        raise UnsupportedImage("HEIC is not supported; save the image as JPEG or AVIF")
+    for pattern, name, advice in _NOT_READ:
+        if _matches(pattern, head):
+            raise UnsupportedImage(f"this is {name}, which is not read; {advice}")
     raise UnsupportedImage(
-        f"a file that starts with {head[:12]!r} is none of jpeg, png, webp, gif, tiff, avif, bmp"
+        f"a file that starts with {head[:12]!r} is none of {', '.join(FORMATS)}; {_PICTURE}"
     )
+
+
+def _matches(pattern: bytes, head: bytes) -> bool:
+    return re.match(pattern, head, re.DOTALL) is not None
