@@ -37,7 +37,7 @@ def given(palette: np.ndarray) -> KMeans:
 def main() -> None:
     """Quantize one image."""
     source, target, *palette = sys.argv[1:]
-    image = cv2.imread(source)
+    image = np.asarray(cv2.imread(source))
     pixels = image.reshape(-1, 3).astype(np.float64)
     fit = given(np.load(palette[0])) if palette else choose(pixels)
     labels = fit.predict(pixels)

@@ -19,7 +19,6 @@ import statistics
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -105,24 +104,24 @@ def compare(
     }
 
 
-def profile(function: BuiltFunction, runs: int) -> Counter[str]:
+def profile(function: BuiltFunction, runs: int) -> dict[str, float]:
     """Return the milliseconds that importing the handler takes, by package: the least of all runs.
 
     Python's own clock is the wall's, so other work on the machine counts.
     """
     module = function.handler.partition(".")[0]
     program = f"import os; os.dup2(1, 2); import {module}"
-    least: Counter[str] = Counter()
+    least: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as root:
         place = Sandbox(function, Path(root), {})
         for _ in range(runs):
-            taken: Counter[str] = Counter()
+            taken: dict[str, float] = {}
             for own, package in IMPORT_TIME.findall(
                 place.python("-X", "importtime", "-c", program)
             ):
                 name = "standard library" if package in sys.stdlib_module_names else package
-                taken[name] += int(own) / 1e3
-            least = least & taken if least else taken
+                taken[name] = taken.get(name, 0) + int(own) / 1e3
+            least = {n: min(ms, least.get(n, ms)) for n, ms in taken.items()}
     return least
 
 
@@ -145,8 +144,9 @@ def main() -> None:
             if arguments.profile:
                 imports = profile(function, arguments.runs)
                 print(f"\n{'import of the handler, by package':78}{'ms':>7}{'share':>7}")
-                for package, milliseconds in imports.most_common(12):
-                    share = milliseconds / imports.total()
+                total = sum(imports.values())
+                for package in sorted(imports, key=imports.__getitem__, reverse=True)[:12]:
+                    milliseconds, share = imports[package], imports[package] / total
                     print(f"{package:78}{milliseconds:7.0f}{share:7.0%}")
 
 

@@ -14,6 +14,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -46,7 +47,7 @@ def compare(photo: str, megapixels: float, k: int) -> dict[str, tuple[float, flo
         original = image.pixels()
         palette = _palette(original, k)
         for dither in get_args(Dither):
-            recolored, seconds = _timed(lambda how=dither: recolor(image, palette, dither=how))
+            recolored, seconds = _timed(partial(recolor, image, palette, dither=dither))
             size = len(encode_png(recolored.indices, recolored.entries))
             seen = recolored.entries[recolored.indices]
             found[f"Render, {dither}"] = _afar(original, seen), size / 1e3, seconds
@@ -57,9 +58,7 @@ def compare(photo: str, megapixels: float, k: int) -> dict[str, tuple[float, flo
             fixed = Pillow.new("P", (1, 1))
             fixed.putpalette(np.resize(palette, (256, 3)).tobytes())
             picture = Pillow.fromarray(original)
-            dithered, seconds = _timed(
-                lambda p=picture, f=fixed, m=method: p.quantize(palette=f, dither=m)
-            )
+            dithered, seconds = _timed(partial(picture.quantize, palette=fixed, dither=method))
             dithered.save(Path(folder) / "pillow.png", optimize=False)
             size = (Path(folder) / "pillow.png").stat().st_size
             seen = np.asarray(dithered.convert("RGB"))
@@ -67,7 +66,16 @@ def compare(photo: str, megapixels: float, k: int) -> dict[str, tuple[float, flo
         if program := shutil.which("pngquant"):
             for name, option in {"none": "--nofs", "FS": "--floyd=1"}.items():
                 target = Path(folder) / "pngquant.png"
-                command = [program, str(k), "--force", option, "-o", target, "--", source]
+                command: list[str | Path] = [
+                    program,
+                    str(k),
+                    "--force",
+                    option,
+                    "-o",
+                    target,
+                    "--",
+                    source,
+                ]
                 taken = run(command)
                 seen = np.asarray(Pillow.open(target).convert("RGB"))
                 size = target.stat().st_size
@@ -79,7 +87,7 @@ def _palette(pixels: Levels, k: int) -> Levels:
     colors = pixels.reshape(-1, 3)
     sample = colors[:: max(1, len(colors) // FIT_PIXELS)]
     centers = KMeans(k, n_init=1, random_state=0).fit(sample).cluster_centers_
-    return np.rint(centers).astype(np.uint8)
+    return np.asarray(np.rint(centers), dtype=np.uint8)
 
 
 def _timed[T](work: Callable[[], T]) -> tuple[T, float]:
@@ -90,7 +98,7 @@ def _timed[T](work: Callable[[], T]) -> tuple[T, float]:
 
 def _afar(original: Levels, seen: Levels) -> float:
     first, second = (
-        cv2.GaussianBlur(levels, None, BLUR).astype(float) for levels in (original, seen)
+        cv2.GaussianBlur(levels, (0, 0), BLUR).astype(float) for levels in (original, seen)
     )
     return float(np.square(first - second).sum(axis=2).mean())
 

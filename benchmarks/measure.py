@@ -33,6 +33,9 @@ class Run(NamedTuple):
     """Largest resident set, MB."""
 
 
+Command = list[str | Path]
+
+
 def run(command: Sequence[str | Path]) -> Run:
     """Run a command by itself, from the start of its process to the end."""
     spawn = [sys.executable, "-IS", ROOT / "benchmarks" / "spawn.py", *command]
@@ -62,14 +65,13 @@ def in_turns(commands: Mapping[str, Sequence[str | Path]], runs: int) -> dict[st
 
 def median(runs: Sequence[Run], what: str) -> float:
     """Return the median of one measure."""
-    return statistics.median(getattr(run, what) for run in runs)
+    return float(statistics.median(getattr(run, what) for run in runs))
 
 
 def ratio(runs: Sequence[Run], to: Sequence[Run], what: str = "cpu") -> float:
     """Return the median of the ratios of runs that were made in the same turn."""
-    return statistics.median(
-        getattr(run, what) / getattr(other, what) for run, other in zip(runs, to, strict=True)
-    )
+    pairs = zip(runs, to, strict=True)
+    return float(statistics.median(getattr(a, what) / getattr(b, what) for a, b in pairs))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -64,9 +64,17 @@ def _installed(images: list[Path]) -> dict[str, Path]:
     return found
 
 
+def decoded(path: Path) -> NDArray[np.uint8]:
+    """Read a photo: BGR, uint8 (height, width, 3)."""
+    photo = cv2.imread(str(path))
+    if photo is None:
+        raise FileNotFoundError(f"OpenCV reads no image from {path}")
+    return np.asarray(photo, dtype=np.uint8)
+
+
 def scaled(path: Path, megapixels: float) -> NDArray[np.uint8]:
     """Read a photo and scale it to a size, keeping its shape: BGR, uint8 (height, width, 3)."""
-    photo = cv2.imread(str(path))
+    photo = decoded(path)
     factor = (megapixels * 1e6 / (photo.shape[0] * photo.shape[1])) ** 0.5
     size = round(photo.shape[1] * factor), round(photo.shape[0] * factor)
     method = cv2.INTER_LANCZOS4 if factor > 1 else cv2.INTER_AREA

@@ -53,7 +53,7 @@ def try_synthetic(job: tuple[str, int, int, float]) -> tuple[str, int, dict[str,
     condition = synthetic.CONDITIONS[name]
     pixels = synthetic.make(condition, k, seed)
     scored = tables.of_image(pixels, seeds=1)
-    palette = next((row["palette"] for row in scored.draws[0] if row["k"] == k), [])
+    palette: list[str] = next((row["palette"] for row in scored.draws[0] if row["k"] == k), [])
     true = {tuple(color) for color in np.unique(pixels.reshape(-1, 3), axis=0).tolist()}
     exact = {tuple(color) for color in from_hex(palette).tolist()} == true
     return name, k, choices(scored, budget), exact

@@ -30,8 +30,9 @@ def ours(pixels: NDArray[np.uint8], k: int) -> NDArray[np.uint8]:
 def ours_of_1000_pixels(pixels: NDArray[np.uint8], k: int) -> NDArray[np.uint8]:
     """Return the service's palette of 1000 random pixels."""
     total = pixels.shape[0] * pixels.shape[1]
-    options = {"k_min": k, "k_max": k, "sample_size": 1000, "whole_image": False}
-    summary, ks = summarize([pixels], pixels=total, **options)
+    summary, ks = summarize(
+        [pixels], pixels=total, k_min=k, k_max=k, sample_size=1000, whole_image=False
+    )
     return fit(summary, ks[0]).palette
 
 

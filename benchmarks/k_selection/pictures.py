@@ -58,8 +58,10 @@ def images_in(folder: Path) -> list[Path]:
 
 def read(path: Path) -> NDArray[np.uint8]:
     """Read an image, reduced to a megapixel if it is larger: RGB, uint8 (height, width, 3)."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+    image = np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR_RGB))
     factor = (MEGAPIXELS * 1e6 / (image.shape[0] * image.shape[1])) ** 0.5
     if factor < 1:
-        image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        image = np.asarray(
+            cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        )
     return np.ascontiguousarray(image, dtype=np.uint8)

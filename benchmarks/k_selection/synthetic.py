@@ -74,7 +74,7 @@ def jpeg(quality: int) -> Callable[[Image, np.random.Generator], Image]:
 
     def finish(image: Image, _rng: np.random.Generator) -> Image:
         _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-        return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+        return np.ascontiguousarray(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))[..., ::-1])
 
     return finish
 
@@ -109,7 +109,7 @@ def separated_colors(k: int, separation: float, rng: np.random.Generator) -> Ima
 def patches(k: int, area_power: float, rng: np.random.Generator) -> NDArray[np.intp]:
     """Lay out `k` labels as a mosaic of patches, each label with about its share of the area."""
     sites = rng.uniform(0, 1, (PATCHES_PER_COLOR * k, 2)) * (HEIGHT, WIDTH)
-    grid = np.stack(np.mgrid[:HEIGHT, :WIDTH], axis=-1).reshape(-1, 2)
+    grid = np.stack(list(np.mgrid[:HEIGHT, :WIDTH]), axis=-1).reshape(-1, 2)
     site = cKDTree(sites).query(grid)[1].reshape(HEIGHT, WIDTH)
     area = np.bincount(site.ravel(), minlength=len(sites))
     share = np.arange(1, k + 1, dtype=float) ** -area_power
@@ -121,7 +121,8 @@ def patches(k: int, area_power: float, rng: np.random.Generator) -> NDArray[np.i
         label[index] = np.argmax(wanted)
         wanted[label[index]] -= area[index]
     label[order[-k:]] = np.argsort(-wanted, kind="stable")
-    return label[site]
+    labels: NDArray[np.intp] = label[site]
+    return labels
 
 
 def make(condition: Condition, k: int, seed: int) -> Image:

@@ -4,11 +4,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from benchmarks.measure import ROOT
+from benchmarks.measure import ROOT, Command
 
 HERE = Path(__file__).parent
-
-Command = list[str | Path]
 
 
 def at_hand(source: Path, k: int, folder: Path) -> dict[str, tuple[Command, Path]]:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import photos
-from benchmarks.measure import ROOT, in_turns, median, output_of, ratio, run, table
+from benchmarks.measure import ROOT, Command, in_turns, median, output_of, ratio, run, table
 from benchmarks.peers.programs import pngquants
 from benchmarks.pipeline import cost, on_engine
 
@@ -35,10 +35,10 @@ def error(original: np.ndarray, path: Path) -> tuple[float, int]:
 def in_one_process(source: Path, runs: int, folder: Path) -> str:
     """Compare the service's way, imports and all, with the seed's and with pngquant."""
     lossless, ours, seeds = folder / "source.png", folder / "ours.png", folder / "seed.png"
-    original = cv2.imread(str(source))
+    original = photos.decoded(source)
     cv2.imwrite(str(lossless), original)
     targets = {"ours": ours, "seed": seeds}
-    commands = {
+    commands: dict[str, Command] = {
         "ours": ["python", ROOT / "benchmarks" / "quantize_file.py", source, ours],
         "seed": ["python", "-m", "benchmarks.baseline", source, seeds],
         "imports alone": ["python", "-c", "import benchmarks.steps"],
@@ -56,7 +56,7 @@ def in_one_process(source: Path, runs: int, folder: Path) -> str:
     _, k = error(original[:, :, ::-1], ours)
     for number, (name, program) in enumerate(pngquants().items()):
         targets[name] = folder / f"pngquant{number}.png"
-        options = ["--force", "--nofs", "--output", targets[name], str(k), lossless]
+        options: Command = ["--force", "--nofs", "--output", targets[name], str(k), lossless]
         commands[name] = [program, *options]
     taken = in_turns(commands, runs)
     lines = []

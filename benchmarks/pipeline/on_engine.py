@@ -37,14 +37,14 @@ def run(source: Path, runs: int, port: int) -> Taken:
 def one(stack: Stack, source: Path, key: str) -> Taken:
     """Upload an image and wait for its result."""
     executions = Executions(stack)
-    executions.look()
+    executions.poll()
     start = time.time()
     version_id = upload(stack, source, key, {})
     while (arn := executions.started_by(version_id)) is None:
         time.sleep(0.02)
-        executions.look()
+        executions.poll()
     execution = Execution(stack, arn)
-    while (ended := execution.look().ended) is None:
+    while (ended := execution.poll().ended) is None:
         time.sleep(0.02)
     if ended.output is None:
         raise RuntimeError(f"{ended.error}: {ended.cause}")

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from benchmarks import photos
 from benchmarks.measure import ROOT, output_of, table
@@ -47,17 +48,18 @@ class Retrier(NamedTuple):
     attempts: int
     longest: float
 
-    def delays(self, tries: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def delays(self, tries: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
         """Draw the seconds to wait after so many tries, with full jitter."""
         growth = np.minimum(tries - 1, 40)
         full = np.minimum(self.interval * self.rate**growth, self.longest)
-        return full * rng.random(len(tries))
+        delays: NDArray[np.float64] = full * rng.random(len(tries))
+        return delays
 
 
 class Machine(NamedTuple):
     """What the state machine's file says of waiting."""
 
-    retriers: tuple[Retrier, Retrier, Retrier]
+    retriers: tuple[Retrier, ...]
     time_limit: float
 
     @classmethod

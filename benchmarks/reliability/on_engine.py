@@ -38,7 +38,7 @@ def deployed() -> Iterator[Deployed]:
         )
 
         def aws(name: str) -> Any:
-            return session.client(name, endpoint_url=place["AWS_ENDPOINT_URL"])
+            return session.client(name, endpoint_url=place["AWS_ENDPOINT_URL"])  # type: ignore[call-overload]
 
         service = Service(find_stack(engine.STACK_NAME, place))
         yield Deployed(service, aws, function_names(aws("cloudformation")), port)

@@ -9,22 +9,24 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks import photos
-from benchmarks.measure import ROOT, in_turns, median, output_of, ratio, table
+from benchmarks.measure import ROOT, Command, in_turns, median, output_of, ratio, table
 
 HERE = ROOT / "benchmarks" / "render"
 
 
-def palette_of(path: Path, k: int) -> np.ndarray:
+def palette_of(path: Path, k: int) -> NDArray[np.uint8]:
     """Cluster some pixels; any palette of the image's own colors would do."""
-    pixels = cv2.imread(str(path))[:, :, ::-1].reshape(-1, 3)
+    pixels = photos.decoded(path)[:, :, ::-1].reshape(-1, 3)
     some = pixels[np.random.default_rng(0).choice(len(pixels), 2000)].astype(np.float32)
     cv2.setRNGSeed(0)
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, 50, 0.1)
-    _, _, centers = cv2.kmeans(some, k, None, criteria, 3, cv2.KMEANS_PP_CENTERS)
-    return np.rint(centers).astype(np.uint8)
+    starts = np.zeros((len(some), 1), dtype=np.int32)
+    _, _, centers = cv2.kmeans(some, k, starts, criteria, 3, cv2.KMEANS_PP_CENTERS)
+    return np.rint(np.asarray(centers)).astype(np.uint8)
 
 
 def same_pixels(first: Path, second: Path) -> bool:
@@ -90,7 +92,13 @@ def main() -> None:
             )
             palette = folder / "palette.npy"
             np.save(palette, palette_of(source, arguments.k))
-            mapping = ["python", HERE / "map_pixels.py", source, palette, str(arguments.runs)]
+            mapping: Command = [
+                "python",
+                HERE / "map_pixels.py",
+                source,
+                palette,
+                str(arguments.runs),
+            ]
             print(f"\n{photo}\n\n{output_of(mapping)}")
 
 

@@ -8,25 +8,28 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from sklearn.cluster import KMeans
 
+from benchmarks import photos
 from benchmarks.baseline import given
 from benchmarks.measure import table
 from quantization.recolor import NearestLabels
 
-Labels = np.ndarray
+Labels = NDArray[np.integer]
 
 
-def by_predict(pixels: np.ndarray, fit: KMeans) -> Labels:
+def by_predict(pixels: NDArray[np.uint8], fit: KMeans) -> Labels:
     """Label as the seed does."""
-    return fit.predict(pixels.reshape(-1, 3)[:, ::-1].astype(np.float64))
+    labels: Labels = fit.predict(pixels.reshape(-1, 3)[:, ::-1].astype(np.float64))
+    return labels
 
 
-def by_pillow(pixels: np.ndarray, palette: np.ndarray) -> Labels:
+def by_pillow(pixels: NDArray[np.uint8], palette: NDArray[np.uint8]) -> Labels:
     """Label as Pillow does: by a cache of rounded colors."""
     paletted = Image.new("P", (1, 1))
     paletted.putpalette(palette.tobytes())
@@ -36,7 +39,7 @@ def by_pillow(pixels: np.ndarray, palette: np.ndarray) -> Labels:
 
 def main() -> None:
     """Compare on one image."""
-    pixels = cv2.imread(sys.argv[1], cv2.IMREAD_COLOR_RGB)
+    pixels = np.ascontiguousarray(photos.decoded(Path(sys.argv[1]))[:, :, ::-1])
     palette, runs = np.load(sys.argv[2]), int(sys.argv[3])
     fit = given(palette)
     ways: dict[str, Callable[[], Labels]] = {
