@@ -5,7 +5,7 @@ the metadata of an upload (``x-amz-meta-<name>``), the variables of the stack, t
 command, the JSON Schema of the result, and the table in README.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, Self, get_args, get_origin
 
 import msgspec
@@ -214,13 +214,17 @@ def _plain(declared: object) -> inspect.Type:
 
 
 def _parse(name: str, given: str) -> Any:
-    values = values_of(name)
-    # Spaces do as well as commas, which some tools cannot send.
-    value = list(dict.fromkeys(given.replace(",", " ").split())) if values.several else given
+    refusal = f"{name} {given!r} is not {values_of(name).phrase}"
     try:
-        parsed = msgspec.convert(value, FIELDS[name].type, strict=False)
-    except msgspec.ValidationError as error:
-        raise InvalidOptions(f"{name} {given!r} is not {values.phrase}") from error
-    if parsed is None:  # The text "null".
-        raise InvalidOptions(f"{name} {given!r} is not {values.phrase}")
-    return parsed
+        return msgspec.convert(_READERS[type(_plain(FIELDS[name].type))](given), FIELDS[name].type)
+    except ValueError as error:  # msgspec's ValidationError is one.
+        raise InvalidOptions(refusal) from error
+
+
+# Spaces do as well as commas between several values: some tools cannot send commas.
+_READERS: dict[type[inspect.Type], Callable[[str], object]] = {
+    inspect.IntType: int,
+    inspect.FloatType: float,
+    inspect.LiteralType: str,
+    inspect.VarTupleType: lambda given: list(dict.fromkeys(given.replace(",", " ").split())),
+}

@@ -130,6 +130,7 @@ def test_one_end_of_the_window_may_be_the_stacks_own(upload, photo, context):
         ({"k-max": "4", "k-min": "2"}, (2, 4)),
         ({"k": "16"}, (16, 16)),
         ({"k": "200"}, (200, 200)),
+        ({"k": " 16 "}, (16, 16)),
     ],
 )
 def test_end_of_the_window_that_is_not_given_follows_the_other(given, window):
@@ -167,6 +168,7 @@ def test_widest_window_of_the_largest_palettes_fits_into_a_state():
         ({"k-min": "0"}, r"k-min '0' is not a whole number from 1 to 255"),
         ({"k-max": "256"}, r"k-max '256' is not a whole number from 1 to 255"),
         ({"k-max": "16.5"}, r"k-max '16.5' is not a whole number"),
+        ({"k-max": "16.0"}, r"k-max '16.0' is not a whole number"),
         ({"k-min": "17", "k-max": "16"}, r"k-min 17 is above k-max 16"),
         ({"k-min": "1", "k-max": "65"}, r"are 65 sizes; at most 64 are tried"),
         ({"k": "16", "k-min": "8"}, r"k stands in place of k-min and k-max"),
