@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -59,13 +60,37 @@ class Outcome:
 
 
 class Environment:
-    """One process of a function, which serves one invocation at a time."""
+    """Where a function serves one invocation at a time: a /tmp, and a process.
+
+    When the process has ended, the next invocation begins another one. What the first left in /tmp
+    is still there.
+    """
 
     def __init__(self, python: Path, function: Function, scratch: Path) -> None:
-        self._timeout = function.timeout
         self._home = Path(tempfile.mkdtemp(dir=scratch))
-        output = self._home / "output"
         (self._home / "tmp").mkdir()
+        self._begin = partial(_Process, python, function, self._home)
+        self._process = self._begin()
+
+    def invoke(self, invocation: Invocation) -> Outcome:
+        """Run one invocation to its end."""
+        if not self._process.alive:
+            self._process.close()
+            self._process = self._begin()
+        return self._process.invoke(invocation)
+
+    def close(self) -> None:
+        """End the process and remove what it left."""
+        self._process.close()
+        shutil.rmtree(self._home)
+
+
+class _Process:
+    """One process of a function."""
+
+    def __init__(self, python: Path, function: Function, home: Path) -> None:
+        self._timeout = function.timeout
+        output = home / "output"
         self._invocations: queue.SimpleQueue[tuple[Invocation, float] | None] = queue.SimpleQueue()
         # What the process says: "next" (it is ready), "response", "error", "init/error", "exit".
         self._events: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
@@ -83,7 +108,7 @@ class Environment:
                     "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_address[1]}",
                     "LAMBDA_TASK_ROOT": str(function.task),
                     "PYTHONPATH": ":".join(map(str, opt)),
-                    "TMPDIR": str(self._home / "tmp"),
+                    "TMPDIR": str(home / "tmp"),
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=written,
@@ -94,7 +119,7 @@ class Environment:
 
     @property
     def alive(self) -> bool:
-        """Whether the environment can take another invocation."""
+        """Whether it can take another invocation."""
         return self._process.poll() is None
 
     def invoke(self, invocation: Invocation) -> Outcome:
@@ -119,14 +144,13 @@ class Environment:
         return Outcome(body, kind != "response", self._output.read().decode(errors="replace"))
 
     def close(self) -> None:
-        """End the process and remove what it left."""
+        """End the process."""
         self._process.kill()
         self._process.wait()
         self._invocations.put(None)
         self._server.shutdown()
         self._server.server_close()
         self._output.close()
-        shutil.rmtree(self._home)
 
     def _wait(self, seconds: float) -> tuple[str, bytes]:
         try:
@@ -208,7 +232,7 @@ class Pool:
     def _reuse(self, function: str, revision: str) -> Environment | None:
         with self._lock:
             same = [e for e in self._idle if e[0][0] == function]
-            usable = [e for e in same if e[0][1] == revision and e[1].alive]
+            usable = [e for e in same if e[0][1] == revision]
             found = usable[-1] if usable else None
             self._idle = [e for e in self._idle if e not in same or e in usable[:-1]]
         for entry in same:
@@ -217,9 +241,6 @@ class Pool:
         return found[1] if found else None
 
     def _keep(self, function: str, revision: str, environment: Environment) -> None:
-        if not environment.alive:
-            environment.close()
-            return
         with self._lock:
             self._idle.append(((function, revision), environment))
             surplus = self._idle[: -self._idle_limit]

@@ -82,15 +82,24 @@ def test_concurrent_calls_wait_for_their_turn(cloud):
     assert len({answer["process"] for answer in answers}) <= limit
 
 
-def test_tmp_belongs_to_one_process_and_ends_with_it(patched):
+@pytest.mark.parametrize("ending", ["be killed", "sleep"])
+def test_tmp_outlives_a_process_that_was_ended_in_it(patched, ending):
+    function = patched.function(PROCESS, Timeout=1)
+    before = patched.call(function)
+    left = Path(before["tmp"]) / "left"
+    left.touch()
+    patched.call(function, ending)
+    after = patched.call(function)
+    assert after["process"] != before["process"]
+    assert after["tmp"] == before["tmp"]
+    assert left.exists()
+
+
+def test_environments_at_work_at_once_have_a_tmp_each(patched):
     function = patched.function(PROCESS)
     with ThreadPoolExecutor(2) as threads:
         one, other = threads.map(lambda _: patched.call(function, "nap"), range(2))
     assert one["tmp"] != other["tmp"]
-    for _ in range(2):
-        patched.call(function, "be killed")
-    assert not Path(one["tmp"]).exists()
-    assert not Path(other["tmp"]).exists()
 
 
 def test_new_code_and_new_settings_are_used_at_once(patched):

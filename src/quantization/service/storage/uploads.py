@@ -47,8 +47,13 @@ def open_upload(s3: "S3Client", upload: Upload, *, max_bytes: int) -> "GetObject
 
 @contextmanager
 def as_file(body: "StreamingBody") -> Iterator[Path]:
-    """Hold what S3 sends in a temporary file: memory is for pixels."""
-    with tempfile.NamedTemporaryFile() as file:
+    """Hold what S3 sends in a temporary file: memory is for pixels.
+
+    The file has no name in /tmp. Lambda keeps /tmp when it kills the function, and would hand what
+    was left there to the next invocations.
+    https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+    """
+    with tempfile.TemporaryFile() as file:
         shutil.copyfileobj(body, file)
         file.flush()
-        yield Path(file.name)
+        yield Path(f"/proc/self/fd/{file.fileno()}")
