@@ -10,7 +10,6 @@ SHELL := bash
 .PHONY: help run invoke console stop test check lint lock events generate gallery build deploy delete audit benchmark-reliability
 export SAM_CLI_TELEMETRY := 0
 ENV := default
-ARCHITECTURE := arm64
 SYNCED := .venv/synced
 
 # `uv --version`, for a command of that name may exist and not work.
@@ -49,8 +48,11 @@ lock: $(SYNCED)  ## bring uv.lock and the layers' requirements up to pyproject.t
 	uv lock
 	layers/export-requirements
 
+# One list, so that what is built for a processor is deployed for the same.
+TO_AWS = --config-env $(ENV) $(PARAMETERS) $(if $(ARCHITECTURE),Architecture=$(ARCHITECTURE))
+
 build: $(SYNCED)  ## build for AWS, for ARCHITECTURE (arm64 or x86_64)
-	sam build --config-env $(ENV) --parameter-overrides Architecture=$(ARCHITECTURE)
+	python -m tools.deploy --build-only $(TO_AWS)
 
 benchmark-reliability: $(SYNCED)  ## fuzz the decoding, let every call of S3 fail, upload 200 at once
 	uv run --quiet --frozen --group benchmarks python -m benchmarks.reliability
@@ -62,8 +64,7 @@ audit: $(UV)  ## hold every locked dependency against the known vulnerabilities 
 	uv audit --frozen --preview-features audit-command
 
 deploy: $(SYNCED)  ## build for AWS and deploy there, as samconfig.toml says for ENV
-	sam build --config-env $(ENV)
-	sam deploy --config-env $(ENV)
+	python -m tools.deploy $(TO_AWS)
 
 delete: $(SYNCED)  ## delete the stack on AWS, but neither the uploads nor the results
 	python -m tools.delete --config-env $(ENV)

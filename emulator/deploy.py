@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from samcli.yamlhelper import yaml_dump, yaml_parse
+
 from emulator import engine
 
 SOURCES = ("template.yml", "statemachine", "functions", "layers", "src/quantization")
@@ -65,6 +67,8 @@ def deploy(port: int, parameters: dict[str, str] | None = None) -> dict[str, str
 def build(architecture: str) -> Path:
     """Bring the build of this tree for one processor up to date, which takes seconds where it is.
 
+    What was built for one processor cannot be deployed for the other: no function would start.
+
     Returns
     -------
     folder : Path
@@ -80,7 +84,18 @@ def build(architecture: str) -> Path:
         *("build", "--cached", "--parameter-overrides", f"Architecture={architecture}"),
         *("--build-dir", str(folder / "build"), "--cache-dir", str(folder / "cache")),
     )
+    _pin(folder / "build" / "template.yaml", architecture)
     return folder / "build"
+
+
+def _pin(template: Path, architecture: str) -> None:
+    """Let a built template have one architecture only, whatever a deployment asks for."""
+    content = yaml_parse(template.read_text())
+    content["Parameters"]["Architecture"] |= {
+        "Default": architecture,
+        "AllowedValues": [architecture],
+    }
+    template.write_text(yaml_dump(content))
 
 
 def _sam(*arguments: str, environment: Mapping[str, str] | None = None) -> None:

@@ -16,7 +16,13 @@ def main() -> None:
 
         from ministack import app
 
-        from emulator.patches import alarms, buckets, functions, map_runs  # noqa: F401 - they patch
+        from emulator.patches import (  # noqa: F401 - they patch
+            alarms,
+            buckets,
+            functions,
+            map_runs,
+            stacks,
+        )
 
         app.main()
 

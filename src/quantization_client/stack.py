@@ -24,6 +24,10 @@ class NoSuchStackError(StackError):
     """No stack of that name is deployed where the client looks."""
 
 
+class UnfinishedStackError(StackError):
+    """The stack has not been created to its end, or its creation has failed."""
+
+
 @dataclass(frozen=True)
 class Stack:
     """Where to upload, what to follow, how often to look, and where the results are."""
@@ -52,6 +56,8 @@ def find_stack(name: str, environment: Mapping[str, str] | None = None) -> Stack
     ------
     NoSuchStackError
         If it is not deployed there.
+    UnfinishedStackError
+        If it has no outputs.
 
     """
     aws_environment = environment or {}
@@ -69,9 +75,13 @@ def find_stack(name: str, environment: Mapping[str, str] | None = None) -> Stack
         if error.response["Error"]["Code"] == "ValidationError":
             raise NoSuchStackError(f"no stack named {name!r} is deployed") from error
         raise
-    outputs = {
-        output["OutputKey"]: output["OutputValue"] for output in described["Stacks"][0]["Outputs"]
-    }
+    (stack,) = described["Stacks"]
+    # There are none before the first deployment has succeeded, and none while one is rolled back.
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    if not outputs:
+        raise UnfinishedStackError(
+            f"the stack {name!r} is {stack['StackStatus']}; deploy it to its end first"
+        )
     return Stack(
         s3=session.client("s3", endpoint_url=endpoint),
         states=session.client("stepfunctions", endpoint_url=endpoint),

@@ -1,0 +1,123 @@
+"""What is made of samconfig.toml when a stack is deployed or deleted."""
+
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+from botocore.exceptions import ClientError
+
+from emulator.engine import ROOT
+from tools import samconfig
+from tools.delete import delete
+
+CONFIGURATION = """\
+[default.global.parameters]
+stack_name = "one"
+parameter_overrides = ["Architecture=arm64", "KMax=16"]
+[default.deploy.parameters]
+region = "eu-central-1"
+[other.global.parameters]
+stack_name = "other"
+parameter_overrides = "Architecture=x86_64"
+"""
+
+
+def test_parameters_are_read_however_sam_lets_them_be_written(tmp_path):
+    file = tmp_path / "samconfig.toml"
+    file.write_text(CONFIGURATION)
+
+    assert samconfig.read("default", file) == samconfig.Environment(
+        "default", "one", "eu-central-1", {"Architecture": "arm64", "KMax": "16"}
+    )
+    assert samconfig.read("other", file).parameters == {"Architecture": "x86_64"}
+    with pytest.raises(samconfig.ConfigurationError, match="only default, other"):
+        samconfig.read("staging", file)
+
+
+@pytest.fixture
+def deploy(tmp_path):
+    """Run `tools.deploy` with a `sam` that only writes down how it was called."""
+    calls = tmp_path / "calls"
+    sam = tmp_path / "bin" / "sam"
+    sam.parent.mkdir()
+    sam.write_text(f'#!/bin/sh\necho "$@" >>{calls}\n')
+    sam.chmod(0o755)
+
+    def run(*arguments: str, **variables: str) -> tuple[int, str, list[str]]:
+        kept = {name: value for name, value in os.environ.items() if "AWS" not in name}
+        done = subprocess.run(
+            [sys.executable, "-m", "tools.deploy", *arguments],
+            cwd=ROOT,
+            env={
+                **kept,
+                "PATH": f"{sam.parent}:{os.environ['PATH']}",
+                "AWS_CONFIG_FILE": str(tmp_path / "none"),
+                **variables,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stderr, calls.read_text().split() if calls.exists() else []
+
+    return run
+
+
+@pytest.mark.parametrize("variables", [{}, {"AWS_REGION": "eu-central-1"}])
+def test_region_is_asked_for_before_the_build(deploy, variables):
+    code, said, called = deploy(**variables)
+
+    assert code != 0
+    assert "AWS_DEFAULT_REGION" in said
+    assert called == []
+
+
+class OneStack:
+    """CloudFormation with one stack, which has a work bucket."""
+
+    def __init__(self) -> None:
+        self.deleted = False
+
+    def describe_stacks(self, **_: str) -> dict:
+        if self.deleted:
+            refused = {"Error": {"Code": "ValidationError", "Message": "it does not exist"}}
+            raise ClientError(refused, "DescribeStacks")
+        return {"Stacks": [{"StackStatus": "UPDATE_ROLLBACK_COMPLETE"}]}
+
+    def describe_stack_resources(self, **_: str) -> dict:
+        work = {
+            "LogicalResourceId": "WorkBucket",
+            "PhysicalResourceId": "work",
+            "ResourceType": "AWS::S3::Bucket",
+            "ResourceStatus": "CREATE_COMPLETE",
+        }
+        return {"StackResources": [work]}
+
+    def delete_stack(self, **_: str) -> None:
+        self.deleted = True
+
+    def get_waiter(self, _: str) -> SimpleNamespace:
+        return SimpleNamespace(wait=lambda **_: None)
+
+
+def test_work_bucket_is_emptied_by_the_thousand(s3, monkeypatch):
+    for number in range(1001):
+        s3.put_object(Bucket="work", Key=f"{number}/summary.npz", Body=b"")
+    calls = []
+    s3.meta.events.register("before-call.s3.*", lambda model, **_: calls.append(model.name))
+    monkeypatch.setattr("tools.delete.subprocess.run", lambda *_, **__: None)
+
+    assert delete(samconfig.Environment("default", "one", None, {}), OneStack(), s3) == 0
+    assert calls.count("DeleteObjects") == 2
+    assert "DeleteObject" not in calls
+    assert s3.list_objects_v2(Bucket="work")["KeyCount"] == 0
+
+
+def test_stack_that_is_being_changed_is_left_alone(s3, capsys):
+    changing = OneStack()
+    changing.describe_stacks = lambda **_: {"Stacks": [{"StackStatus": "UPDATE_IN_PROGRESS"}]}
+
+    assert delete(samconfig.Environment("default", "one", None, {}), changing, s3) == 1
+    assert "UPDATE_IN_PROGRESS" in capsys.readouterr().err

@@ -1,0 +1,51 @@
+"""What samconfig.toml says of the stack that an environment stands for."""
+
+import shlex
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emulator.engine import ROOT
+
+FILE = ROOT / "samconfig.toml"
+
+
+class ConfigurationError(Exception):
+    """samconfig.toml does not say what it is asked for."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A stack, as samconfig.toml has it."""
+
+    name: str
+    """Of the section, such as "default"."""
+    stack_name: str
+    region: str | None
+    parameters: dict[str, str]
+    """Of the template, by name."""
+
+
+def read(name: str, file: Path = FILE) -> Environment:
+    """Read the sections of an environment.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such environment.
+    """
+    sections = tomllib.loads(file.read_text())
+    if name not in sections:
+        raise ConfigurationError(f"{file.name} has no section {name!r}, only {', '.join(sections)}")
+    settings: dict[str, Any] = {}
+    for command in ("global", "deploy"):
+        settings |= sections[name].get(command, {}).get("parameters", {})
+    overrides = settings.get("parameter_overrides", [])
+    pairs = shlex.split(overrides) if isinstance(overrides, str) else overrides
+    return Environment(
+        name,
+        settings["stack_name"],
+        settings.get("region"),
+        dict(pair.split("=", 1) for pair in pairs),
+    )
