@@ -93,6 +93,8 @@ def priced(source: Path, runs: int) -> str:
         f"CPU s: import imaging {imaging:.2f}, clustering {clustering:.2f};"
         f" sample {sample:.2f}, score one K {score:.3f}, render {render:.2f}\n\n"
         + cost.summary(warm, cold)
+        + f"\n\nS3, an image: {cost.requests(25).puts} puts, {cost.requests(25).gets} gets\n\n"
+        + cost.a_month()
     )
 
 
