@@ -32,15 +32,3 @@ def event_names_the_version(stock: Any, event: dict[str, Any], *more: Any) -> An
         detail["object"]["version-id"] = version
         event = event | {"Detail": json.dumps(detail)}
     return stock(event, *more)
-
-
-@patch(s3, "_copy_object")
-def copy_may_be_conditional(stock: Any, bucket: str, key: str, headers: dict[str, str]) -> Any:
-    """Check a copy's If-Match and If-None-Match against the object it would replace.
-
-    AWS: CopyObject takes them as PutObject does.
-    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
-    Stock: PutObject alone does.
-    """
-    replaced = (s3._ensure_bucket(bucket) or {}).get("objects", {}).get(key)
-    return s3._check_put_preconditions(headers, replaced) or stock(bucket, key, headers)

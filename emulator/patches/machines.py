@@ -6,10 +6,8 @@ import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from xml.etree import ElementTree
 
 import yaml
-from ministack import app
 from ministack.core.responses import now_iso
 from ministack.services import stepfunctions
 from ministack.services.cloudformation import provisioners
@@ -95,24 +93,6 @@ def ended_execution_stays_as_it_ended(
     """
     if execution["status"] == "RUNNING":
         stock(execution, error, cause)
-
-
-@patch(stepfunctions, "_execute_task")
-def time_limit_may_be_jsonata(
-    stock: Any, state: State, data: object, execution: Execution, context: Context
-) -> Any:
-    """Evaluate a task's TimeoutSeconds.
-
-    AWS: it may be an expression.
-    https://docs.aws.amazon.com/step-functions/latest/dg/state-task.html
-    Stock: it is passed on as text.
-    """
-    if isinstance(state.get("TimeoutSeconds"), str):
-        seconds = stepfunctions._jsonata_state_field(
-            state, "TimeoutSeconds", "number", data, context
-        )
-        state = state | {"TimeoutSeconds": seconds}
-    return stock(state, data, execution, context)
 
 
 @patch(stepfunctions, "_invoke_resource_with_timeout")
@@ -321,46 +301,3 @@ def run_states(
         )
         name = following
     return data
-
-
-# Service integrations
-
-
-@patch(stepfunctions, "_dispatch_aws_sdk_rest_xml")
-def machine_may_write_an_object(
-    stock: Any, service: dict[str, Any], name: str, action: str, arguments: dict[str, Any]
-) -> Any:
-    """Let a task write a JSON document to a bucket, by aws-sdk:s3:putObject.
-
-    AWS: a Body that is an object or an array is written as JSON.
-    https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html
-    Stock: the action is not implemented.
-    """
-    if (name, action) != ("s3", "putObject"):
-        return stock(service, name, action, arguments)
-    known = {"Bucket", "Key", "Body", "ContentType", "IfNoneMatch", "IfMatch"}
-    if not known.issuperset(arguments) or not isinstance(arguments["Body"], dict | list):
-        raise ExecutionError(
-            "States.Runtime",
-            f"this engine's putObject takes a JSON Body and of fields only {sorted(known)}",
-        )
-    headers = {
-        "content-type": arguments.get("ContentType", "application/octet-stream"),
-        "if-none-match": arguments.get("IfNoneMatch"),
-        "if-match": arguments.get("IfMatch"),
-    }
-    status, answer, body = app.call_service_handler_sync(
-        app.SERVICE_HANDLERS["s3"],
-        "PUT",
-        f"/{arguments['Bucket']}/{arguments['Key']}",
-        {header: value for header, value in headers.items() if value is not None},
-        json.dumps(arguments["Body"], separators=(",", ":")).encode(),
-        {},
-    )
-    if status >= 400:
-        error = ElementTree.fromstring(body)  # noqa: S314 - the engine's own
-        code = error.findtext("Code", "S3").removesuffix("Exception")
-        raise ExecutionError(f"S3.{code}Exception", error.findtext("Message", ""))
-    results = {"ETag": "etag", "VersionId": "x-amz-version-id"}
-    answer = {header.lower(): value for header, value in answer.items()}
-    return {field: answer[header] for field, header in results.items() if header in answer}

@@ -81,17 +81,6 @@ def test_put_may_be_conditional(patched, keep_versions):
     assert refusal(put, **write, IfNoneMatch="*") is None
 
 
-def test_copy_may_be_conditional(cloud):
-    bucket = cloud.bucket()
-    first = cloud.buckets.put_object(Bucket=bucket, Key="from", Body=b"1")
-    copy = cloud.buckets.copy_object
-    to = {"Bucket": bucket, "Key": "to", "CopySource": {"Bucket": bucket, "Key": "from"}}
-    assert refusal(copy, **to, IfNoneMatch="*") is None
-    assert refusal(copy, **to, IfNoneMatch="*") == "PreconditionFailed"
-    assert refusal(copy, **to, IfMatch='"0"') == "PreconditionFailed"
-    assert refusal(copy, **to, IfMatch=first["ETag"]) is None
-
-
 def test_lifecycle_is_accepted(patched):
     bucket = patched.bucket()
     rule = {"ID": "a-day", "Status": "Enabled", "Filter": {}, "Expiration": {"Days": 1}}

@@ -248,11 +248,6 @@ def test_task_is_given_up_after_its_time(patched, mended_function):
     assert ended["error"] == "States.Timeout"
 
 
-def test_time_limit_of_a_task_may_be_an_expression(cloud, function):
-    limited = task(function, 2, TimeoutSeconds="{% $states.input %}")
-    assert cloud.run(alone(limited), 1)["error"] == "States.Timeout"
-
-
 def test_task_that_waits_for_its_turn_does_not_use_up_its_time(patched, mended_function):
     napping = task(mended_function, 0.5, TimeoutSeconds=1)
     naps = 4 * 2 * os.cpu_count()
@@ -357,36 +352,3 @@ def test_definition_may_be_yaml(cloud):
         StackName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 100}
     )
     assert cloud.ended(cloud.start(machine, "red"))["output"] == "color red"
-
-
-def put(bucket, **arguments):
-    return alone(
-        {
-            "Type": "Task",
-            "Resource": "arn:aws:states:::aws-sdk:s3:putObject",
-            "Arguments": {"Bucket": bucket} | arguments,
-        }
-    )
-
-
-def test_machine_writes_an_object(cloud):
-    bucket, key = cloud.bucket(), "späth a+b%41/c.error.json"
-    written = cloud.run(
-        put(bucket, Key=key, Body={"error": "é"}, ContentType="application/json", IfNoneMatch="*")
-    )
-    assert written["status"] == "SUCCEEDED"
-    there = cloud.buckets.get_object(Bucket=bucket, Key=key)
-    assert json.loads(there["Body"].read()) == {"error": "é"}
-    assert there["ContentType"] == "application/json"
-    assert there["ETag"] == written["output"]["ETag"]
-
-
-def test_object_that_is_there_is_not_replaced_unasked(patched):
-    bucket = patched.bucket()
-    machine = put(bucket, Key="k", Body=[1], IfNoneMatch="*")
-    assert patched.run(machine)["status"] == "SUCCEEDED"
-    assert patched.run(machine)["error"] == "S3.PreconditionFailedException"
-
-
-def test_bucket_that_is_missing_is_named_as_in_the_sdk(patched):
-    assert patched.run(put("none-such", Key="k", Body={}))["error"] == "S3.NoSuchBucketException"
