@@ -13,6 +13,7 @@ import quantization
 from emulator.engine import ROOT
 from quantization import options
 from quantization.errors import REFUSALS
+from quantization.report.page import CONSOLES
 from quantization.service.stack_defaults import PREFIX
 from quantization.service.storage.s3 import LONGEST_CALL_SECONDS
 from tests.support.dashboards import metrics_of
@@ -117,12 +118,16 @@ def test_every_function_has_a_role_of_its_own_with_the_boundary():
 @pytest.mark.parametrize("role", of_type("AWS::IAM::Role"))
 def test_role_may_use_the_key_if_there_is_one(role):
     (policy,) = of_type("AWS::IAM::Role")[role]["Policies"]
-    (key,) = (s["Fn::If"] for s in policy["PolicyDocument"]["Statement"] if "Fn::If" in s)
+    key, former = (s["Fn::If"] for s in policy["PolicyDocument"]["Statement"] if "Fn::If" in s)
     assert key[0] == "HasKmsKey"
     assert key[1]["Resource"] == {"Ref": "KmsKeyArn"}
     assert "kms:Decrypt" in listed(key[1]["Action"])
     writes = "s3:PutObject" in json.dumps(policy)
     assert ("kms:GenerateDataKey" in listed(key[1]["Action"])) == writes
+    # Objects stay encrypted with the key that they were written with.
+    assert former[0] == "HasFormerKeys"
+    assert former[1]["Action"] == "kms:Decrypt"
+    assert former[1]["Resource"] == {"Ref": "FormerKmsKeyArns"}
 
 
 def test_undeliverable_events_go_to_the_queue_with_the_alarm():
@@ -280,6 +285,42 @@ def test_changed_layer_publishes_its_functions_anew(layer, monkeypatch):
     users = [f for f in functions if {"Ref": layer} in f["Layers"]]
     assert users
     assert len(versions("new") - versions("old")) == len(users)
+
+
+def test_layers_of_two_stacks_have_names_of_their_own():
+    names = [
+        layer["LayerName"]["Fn::Sub"] for layer in of_type("AWS::Serverless::LayerVersion").values()
+    ]
+    assert len(set(names)) == len(names) == 3
+    for name in names:
+        # A stack's name may have 128 characters, a layer's 140.
+        assert "${AWS::StackName}" in name
+        assert len(name.replace("${AWS::StackName}", "s" * 128)) <= 140
+
+
+def test_input_bucket_keeps_no_parts_of_broken_uploads_and_replaced_ones_as_long_as_asked():
+    rules = of_type("AWS::S3::Bucket")["InputBucket"]["LifecycleConfiguration"]["Rules"]
+    assert rules[0]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    condition, expiry, _ = rules[1]["Fn::If"]
+    assert condition == "ForgetsUploads"
+    assert expiry["NoncurrentVersionExpiration"] == {
+        "NoncurrentDays": {"Ref": "ReplacedUploadDays"}
+    }
+    parameter = TEMPLATE["Parameters"]["ReplacedUploadDays"]
+    assert parameter["Default"] == 0
+    # Executions can be redriven for 14 days, and read the version that started them.
+    assert min(set(parameter["AllowedValues"]) - {0}) >= 14
+
+
+@pytest.mark.parametrize("output", ["Console", "Dashboard"])
+def test_addresses_of_the_console_are_of_the_partition(output):
+    address, variables = TEMPLATE["Outputs"][output]["Value"]["Fn::Sub"]
+    assert address.startswith("https://${AWS::Region}.${Domain}/")
+    domain = variables["Domain"]["Fn::FindInMap"]
+    assert domain == ["Consoles", {"Ref": "AWS::Partition"}, "Domain"]
+    assert {
+        partition: names["Domain"] for partition, names in TEMPLATE["Mappings"]["Consoles"].items()
+    } == CONSOLES
 
 
 def test_publication_names_files_that_exist_and_the_version_of_the_package():

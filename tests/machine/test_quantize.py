@@ -186,7 +186,16 @@ def test_defect_fails_in_its_own_state(machine, state):
     assert entered(machine.history(ended))[-1].lower() == state
 
 
-@pytest.mark.parametrize("fault", ["Lambda.ServiceException", StorageFault.__name__])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "Lambda.ServiceException",
+        StorageFault.__name__,
+        # https://docs.aws.amazon.com/lambda/latest/dg/snapstart-troubleshooting.html
+        "Lambda.SnapStartNotReadyException",
+        "Lambda.SnapStartTimeoutException",
+    ],
+)
 @pytest.mark.parametrize("name", ["sample", "render", "score"])
 def test_passing_fault_is_retried(machine, name, fault):
     ended = machine({name: {"9": fault} if name == "score" else fault, "once": True})

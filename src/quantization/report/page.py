@@ -19,7 +19,7 @@ TEMPLATE = Template(Path(__file__).with_name("page.html").read_text(encoding="ut
 _LEAST_SHOWN = 320
 """Smaller images are shown enlarged, to about so many pixels."""
 
-_CONSOLES = {
+CONSOLES = {
     "aws": "console.aws.amazon.com",
     "aws-cn": "console.amazonaws.cn",
     "aws-us-gov": "console.amazonaws-us-gov.com",
@@ -82,9 +82,9 @@ def console_url(execution: str) -> str | None:
         ARN.
     """
     _, partition, _, region, account, *_ = execution.split(":")
-    if partition not in _CONSOLES or account == "000000000000":
+    if partition not in CONSOLES or account == "000000000000":
         return None
-    console = f"{region}.{_CONSOLES[partition]}"
+    console = f"{region}.{CONSOLES[partition]}"
     return f"https://{console}/states/home?region={region}#/v2/executions/details/{execution}"
 
 
