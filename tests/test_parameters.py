@@ -78,6 +78,12 @@ def test_version_is_replaced_by_just_the_parameters_that_change_its_function(
     assert parameters_in(description, template) == parameters_in(properties, template)
 
 
+def test_old_versions_go_and_their_snapshots_with_them(translated):
+    # SAM keeps them by default, and AWS charges for each snapshot until it is deleted.
+    versions = [r for r in translated["Resources"].values() if r["Type"] == "AWS::Lambda::Version"]
+    assert [version["DeletionPolicy"] for version in versions] == ["Delete"] * len(FUNCTIONS)
+
+
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_description_of_a_version_has_room_for_the_longest_values(function, template, translated):
     description = description_of_version(function, translated)["Fn::Sub"]

@@ -94,6 +94,15 @@ def test_bucket_and_queue_are_reached_by_tls_only():
     assert guarded == of_type("AWS::S3::Bucket").keys() | of_type("AWS::SQS::Queue").keys()
 
 
+def test_bucket_that_outlives_the_stack_is_still_reached_by_tls_only():
+    kept = {
+        name for name, resource in RESOURCES.items() if resource.get("DeletionPolicy") == "Retain"
+    }
+    for policy in (RESOURCES[name] for name in kept if name.endswith("Policy")):
+        assert policy["Properties"]["Bucket"]["Ref"] in kept
+    assert kept == {"InputBucket", "OutputBucket", "InputBucketPolicy", "OutputBucketPolicy"}
+
+
 def test_nothing_is_granted_on_everything_but_what_has_no_narrower_resource():
     granted = [s for s in statements(RESOURCES) if s["Effect"] == "Allow"]
     assert len(granted) > 10

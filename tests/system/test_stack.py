@@ -238,3 +238,44 @@ def test_stack_that_could_not_be_created_is_deleted(client, on_engine):
         find_stack("failed")
     assert delete(named("failed"), cloudformation, client("s3")) == 0
     assert status_of(client, "failed") == "DELETE_COMPLETE"
+
+
+KEYS = {name: f"arn:aws:kms:us-east-1:000000000000:key/{name}" for name in ("new", "old", "older")}
+
+
+def test_what_former_keys_encrypted_can_be_read_but_is_not_added_to(port, client):
+    former = f"{KEYS['old']},{KEYS['older']}"
+    deploy(port, {"KmsKeyArn": KEYS["new"], "FormerKmsKeyArns": former})
+    iam = client("iam")
+
+    def allowed(role: str) -> set[tuple[str, str]]:
+        arn = iam.get_role(RoleName=role)["Role"]["Arn"]
+        found = set()
+        for name, key in KEYS.items():
+            simulated = iam.simulate_principal_policy(
+                PolicySourceArn=arn,
+                ActionNames=["kms:Decrypt", "kms:GenerateDataKey"],
+                ResourceArns=[key],
+            )["EvaluationResults"]
+            found |= {
+                (name, result["EvalActionName"].removeprefix("kms:"))
+                for result in simulated
+                if result["EvalDecision"] == "allowed"
+            }
+        return found
+
+    resources = client("cloudformation").describe_stack_resources(StackName=engine.STACK_NAME)
+    roles = {
+        resource["LogicalResourceId"]: allowed(resource["PhysicalResourceId"])
+        for resource in resources["StackResources"]
+        if resource["LogicalResourceId"]
+        in ("SampleRole", "ScoreKRole", "RenderRole", "RecordFailureRole")
+    }
+    reading = {(name, "Decrypt") for name in KEYS}
+    writing = reading | {("new", "GenerateDataKey")}
+    assert roles == {
+        "SampleRole": writing,
+        "ScoreKRole": reading,
+        "RenderRole": writing,
+        "RecordFailureRole": writing,
+    }
