@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pyvips
 
 from quantization.decoding.stored import Stored, by_libvips, damaged, load
+from quantization.errors import EmptyImage
 
 _SCREEN_AT, _COLORS_AT = 6, 13
 _EXTENSION, _IMAGE = 0x21, 0x2C
@@ -82,6 +83,8 @@ def read(path: Path) -> Stored:
     ------
     UnsupportedImage
         If pixels of the first frame are missing.
+    EmptyImage
+        If the screen does not show it.
     """
     frame, frames = _frames(path.read_bytes())
     left, top, width, height = frame.box
@@ -95,6 +98,8 @@ def read(path: Path) -> Stored:
     screen = struct.unpack_from("<HH", frame.screen)
     if not min(screen):
         screen = (left + width, top + height)
+    if left >= screen[0] or top >= screen[1]:
+        raise EmptyImage("the first frame lies outside of the screen; there is nothing to see")
     fills = left == top == 0 and width >= screen[0] and height >= screen[1]
 
     def reopen() -> pyvips.Image:
