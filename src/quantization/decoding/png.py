@@ -31,11 +31,12 @@ def read(path: Path) -> Stored:
         If it is in high dynamic range or in colors that are not known here.
     """
     chunks = _chunks(path)
+    profile = _profile(chunks)
 
     def reopen() -> pyvips.Image:
         image = load("pngload", path)
-        if profile := _profile(chunks, gray=image.bands < 3):
-            image = with_profile(image, profile)
+        if profile:
+            image = with_profile(_in_rgb(image), profile)
         if exif := chunks.get(b"eXIf"):
             image = turned(image, orientation_of(exif))
         return image
@@ -59,10 +60,10 @@ def _chunks(path: Path) -> Mapping[bytes, bytes]:
     return chunks
 
 
-def _profile(chunks: Mapping[bytes, bytes], *, gray: bool) -> bytes | None:
+def _profile(chunks: Mapping[bytes, bytes]) -> bytes | None:
     """Return a profile for colors that are given by numbers, in the standard's order (4.3)."""
     if b"cICP" in chunks and len(cicp := chunks[b"cICP"]) == 4:
-        return _coded_profile(*cicp, gray=gray)
+        return _coded_profile(*cicp)
     if b"iCCP" in chunks or b"sRGB" in chunks:
         return None
     curve, chromaticities = SRGB_CURVE, SRGB
@@ -76,12 +77,21 @@ def _profile(chunks: Mapping[bytes, bytes], *, gray: bool) -> bytes | None:
     if curve is SRGB_CURVE and chromaticities == SRGB:
         return None
     try:
-        return make_profile(chromaticities, curve, gray=gray)
+        return make_profile(chromaticities, curve)
     except (ArithmeticError, np.linalg.LinAlgError, struct.error):
         return None  # Numbers of no display say nothing of the colors.
 
 
-def _coded_profile(primaries: int, curve: int, matrix: int, full: int, *, gray: bool) -> bytes:
+def _in_rgb(image: pyvips.Image) -> pyvips.Image:
+    """Return a gray image as one of three equal channels."""
+    if image.bands < 3:
+        interpretation = "rgb16" if image.format == "ushort" else "srgb"
+        image = image[0].bandjoin([image[0], *image.bandsplit()])
+        image = image.copy(interpretation=interpretation)
+    return image
+
+
+def _coded_profile(primaries: int, curve: int, matrix: int, full: int) -> bytes:
     if curve in (_PQ, _HLG):
         raise UnsupportedImage("PNG in high dynamic range is not read; export it as SDR or JPEG")
     if primaries not in PRIMARIES or curve not in CURVES or matrix or not full:
@@ -89,4 +99,4 @@ def _coded_profile(primaries: int, curve: int, matrix: int, full: int, *, gray: 
             f"a PNG with colors of the code {primaries}-{curve}-{matrix}-{full} is not read; "
             "export it as sRGB"
         )
-    return make_profile(PRIMARIES[primaries], CURVES[curve], gray=gray)
+    return make_profile(PRIMARIES[primaries], CURVES[curve])

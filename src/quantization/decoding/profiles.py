@@ -65,8 +65,8 @@ CURVES: dict[int, Curve] = {
 """By their code points in ITU-T H.273, table 3. Those of high dynamic range are not among them."""
 
 
-def make_profile(chromaticities: Chromaticities, curve: Curve, *, gray: bool) -> bytes:
-    """Make a profile for a display with these primaries, or of its white alone.
+def make_profile(chromaticities: Chromaticities, curve: Curve) -> bytes:
+    """Make a profile for a display with these primaries.
 
     Raises
     ------
@@ -75,19 +75,15 @@ def make_profile(chromaticities: Chromaticities, curve: Curve, *, gray: bool) ->
     """
     points = np.rint(curve(np.linspace(0, 1, _CURVE_POINTS)) * 65535).clip(0, 65535)
     table = b"curv" + struct.pack(">II", 0, _CURVE_POINTS) + points.astype(">u2").tobytes()
-    tags = {b"wtpt": _xyz(_D50)}
-    if gray:
-        tags[b"kTRC"] = table
-    else:
-        columns = _to_d50(chromaticities).T
-        tags |= {b"rXYZ": _xyz(columns[0]), b"gXYZ": _xyz(columns[1]), b"bXYZ": _xyz(columns[2])}
-        tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), table)
+    red, green, blue = _to_d50(chromaticities).T
+    tags = {b"wtpt": _xyz(_D50), b"rXYZ": _xyz(red), b"gXYZ": _xyz(green), b"bXYZ": _xyz(blue)}
+    tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), table)
     body, entries, at = b"", b"", 128 + 4 + 12 * len(tags)
     for name, tag in tags.items():
         entries += struct.pack(">4sII", name, at + len(body), len(tag))
         body += tag
     head = struct.pack(">I4sI4s", at + len(body), b"", 0x04300000, b"mntr")
-    head += (b"GRAY" if gray else b"RGB ") + b"XYZ " + bytes(12) + b"acsp" + bytes(28)
+    head += b"RGB XYZ " + bytes(12) + b"acsp" + bytes(28)
     head += _xyz(_D50)[8:]
     return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + entries + body
 
