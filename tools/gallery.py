@@ -23,6 +23,7 @@ from quantization.report.charts import curves
 from quantization_client.main import sample_image
 from quantization_client.run import Job, Run
 from quantization_client.stack import Stack, find_stack
+from tools.hero import Row, hero
 
 CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
 
@@ -128,19 +129,23 @@ def main() -> int:
     ]
     page = HEADER.format(side=LONGEST_SIDE) + "".join(rows)
     (FOLDER / "README.md").write_text(page)
-    _illustrate_readme(stack)
+    houses = jobs[-1]
+    art = Row(houses.path, FOLDER / "houses-silhouette.png", results["silhouette"][houses])
+    _illustrate_readme(stack, art)
     return 0
 
 
-def _illustrate_readme(stack: Stack) -> None:
-    """Put the sample photo, its image by each criterion and its curves into docs/images."""
+def _illustrate_readme(stack: Stack, art: Row) -> None:
+    """Put the sample photo, its image by each criterion, curves and hero into docs/images."""
     job = Job(README_PICTURES / "photo.jpg", Path("photo.jpg"))
     shutil.copyfile(sample_image(), job.path)
-    first, *_ = [
-        _quantize(stack, [job], criterion, README_PICTURES, files=["image"])[job]
+    results = {
+        criterion: _quantize(stack, [job], criterion, README_PICTURES, files=["image"])[job]
         for criterion in CRITERIA
-    ]
-    (README_PICTURES / "photo-curves.svg").write_text(curves(first))
+    }
+    (README_PICTURES / "photo-curves.svg").write_text(curves(results["guarded"]))
+    photo = Row(job.path, README_PICTURES / "photo-guarded.png", results["guarded"])
+    hero([photo, art]).save(README_PICTURES / "hero.png", optimize=True)
 
 
 def _write_original(exhibit: Exhibit) -> Job:
