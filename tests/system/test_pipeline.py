@@ -53,7 +53,7 @@ def test_readme_opens_with_what_becomes_of_the_photo(result):
     (heading,) = re.findall(r"^\| before \|.*", (ROOT / "README.md").read_text(), re.MULTILINE)
 
     told = [int(k) for k in re.findall(r"(\d+) colors", heading)]
-    assert told == [result.picks.silhouette, result.picks.guarded]
+    assert told == [result.picks["silhouette"], result.picks["guarded"]]
 
 
 def test_chosen_k_is_the_argmax(result):
