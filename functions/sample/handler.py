@@ -13,8 +13,8 @@ with quick_imports():
 
     from quantization.contract import Source
     from quantization.decoding import open_image
-    from quantization.options import refuse_unknown
     from quantization.sampling import STRIP_PIXELS, summarize
+    from quantization.service.find_upload import options_of
     from quantization.service.messages import ObjectKey, Sampled, SampleRequest
     from quantization.service.stack_defaults import default_options
     from quantization.service.storage.results import check_key
@@ -41,8 +41,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     request = msgspec.convert(event, SampleRequest)
     check_key(request.upload.key)
     upload = open_upload(s3, request.upload, max_bytes=MAX_BYTES)
-    refuse_unknown(upload["Metadata"])
-    options = DEFAULTS.updated(upload["Metadata"])
+    options = options_of(request.upload.backfill, upload["Metadata"], DEFAULTS)
     with as_file(upload["Body"]) as path:
         image = open_image(path, max_pixels=MAX_PIXELS)
         summary, ks = summarize(

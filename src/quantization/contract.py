@@ -9,6 +9,18 @@ from quantization.options import Criterion, ImageFormat, Options, PaletteSize
 HexColor = Annotated[str, Meta(pattern="^#[0-9a-f]{6}$", description="an sRGB color")]
 
 
+class Backfill(Struct, frozen=True, forbid_unknown_fields=True):
+    """The run over the bucket's list that found a version."""
+
+    started: Annotated[str, Meta(description="when the backfill began, in UTC as ISO 8601")]
+    options: Annotated[
+        dict[str, str], Meta(description="what it asked for where the upload does not say")
+    ] = {}
+    replaces: Annotated[
+        str | None, Meta(description="version that the result was of when this one was found")
+    ] = None
+
+
 class Upload(Struct, frozen=True, forbid_unknown_fields=True):
     """One version of one object in the input bucket."""
 
@@ -18,11 +30,17 @@ class Upload(Struct, frozen=True, forbid_unknown_fields=True):
     etag: str
     sequencer: Annotated[
         str,
-        Meta(description="hexadecimal number that S3 gave the upload; a key's uploads increase it"),
+        Meta(
+            description="hexadecimal number that S3 gave the upload; a key's uploads increase it."
+            " Empty where a backfill found the version"
+        ),
     ]
+    backfill: Annotated[
+        Backfill | None, Meta(description="that found the version, where no event of S3 told of it")
+    ] = None
 
 
-class Source(Upload, frozen=True, forbid_unknown_fields=True):
+class Source(Upload, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The upload, decoded: its size in pixels, as displayed."""
 
     width: int

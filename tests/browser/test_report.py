@@ -30,7 +30,9 @@ def page(browser, photo, tmp_path_factory):
     recolored = recolor(image, from_hex(COLORS), watch=original.add)
     result = result_with(
         source=Source(
-            "input", "photos/späth & Söhne.jpg", "v1", "e", "0A", image.width, image.height
+            *("input", "photos/späth & Söhne.jpg", "v1", "e", "0A"),
+            width=image.width,
+            height=image.height,
         ),
         options=Options(error_budget=2.5),
         picks={"silhouette": 8, "guarded": 14},

@@ -70,7 +70,7 @@ def test_nothing_comes_from_elsewhere():
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"><img src=x>', "a&b;c$k${name}"])
 def test_names_are_text(name):
-    source = Source("input", name, "<i>v</i>", "etag", "0A", 400, 300)
+    source = Source("input", name, "<i>v</i>", "etag", "0A", width=400, height=300)
     html = report(result_with(source=source), PREVIEW, PREVIEW, {"<b>": 1.0})
 
     for raw in ("<script>alert", "<img src=x", "<i>v</i>", "<b>"):

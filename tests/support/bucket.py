@@ -11,12 +11,12 @@ from typing import Any, Literal
 
 from botocore.exceptions import ClientError
 
-CALLS = {"get_object", "head_object", "put_object", "delete_object"}
+CALLS = {"get_object", "head_object", "put_object", "delete_object", "list_object_versions"}
 
 
 @dataclass
 class Bucket:
-    """What S3 does with the four calls of `storage.results`, each of them atomic."""
+    """What S3 does with the calls of `storage.results` and `find_upload`, each of them atomic."""
 
     versions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     _ids: Iterator[int] = field(default_factory=itertools.count)
@@ -58,6 +58,15 @@ class Bucket:
         self.versions.setdefault(Key, []).append(version | {"Metadata": Metadata or {}})
         return version
 
+    def list_object_versions(self, *, Bucket: str, Prefix: str) -> dict[str, Any]:
+        listed = [
+            {"Key": key, "VersionId": version["VersionId"]}
+            for key in sorted(self.versions)
+            if key.startswith(Prefix)
+            for version in reversed(self.versions[key])
+        ]
+        return {"Versions": listed, "IsTruncated": False}
+
     def delete_object(self, *, Bucket: str, Key: str, VersionId: str) -> None:
         kept = [v for v in self.versions.get(Key, []) if v["VersionId"] != VersionId]
         self.versions[Key] = kept
@@ -83,6 +92,7 @@ class Writer:
         self._go, self._stopped = threading.Semaphore(0), threading.Semaphore(0)
         self.ended = self.killed = False
         self.error: Exception | None = None
+        self.answer: Any = None
         threading.Thread(target=self._run, args=[work], daemon=True).start()
         self._stopped.acquire()
 
@@ -112,7 +122,7 @@ class Writer:
 
     def _run(self, work: Callable[[Any], object]) -> None:
         try:
-            work(self)
+            self.answer = work(self)
         except Killed:
             self.killed = True
         except Exception as error:

@@ -16,7 +16,7 @@ from quantization.options import Options
 def result_with(**changes: object) -> Result:
     """Return a result of three K, one of which failed, but for what is given."""
     result = Result(
-        source=Source("input", "a dir/photo.jpg", "v1", "etag", "0A", 400, 300),
+        source=Source("input", "a dir/photo.jpg", "v1", "etag", "0A", width=400, height=300),
         source_file=SourceFile(format="jpeg", bytes=196653, frames=1),
         image_file=ImageFile(format="png", version_id="v2", bytes=98000, ratio=0.5),
         options=Options(criterion="guarded"),

@@ -6,11 +6,11 @@ the work bucket, never in the state.
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
-from quantization.contract import HexColor, Score, Source, Upload
+from quantization.contract import Backfill, HexColor, Score, Source, Upload
 from quantization.options import Criterion, Options, PaletteSize
 from quantization.palette_files import PaletteFormat
 
@@ -20,6 +20,74 @@ class ObjectKey(Struct, frozen=True, forbid_unknown_fields=True):
 
     bucket: str
     key: str
+
+
+class _Bucket(Struct, frozen=True):
+    name: str
+
+
+class _Object(Struct, frozen=True):
+    key: str
+    etag: str
+    sequencer: str
+    version_id: str = field(name="version-id")
+
+
+class _Detail(Struct, frozen=True, omit_defaults=True):
+    bucket: _Bucket
+    object: _Object
+    backfill: Backfill | None = None
+
+
+class ObjectCreated(Struct, frozen=True):
+    """Into the machine: S3's event as far as it names the upload, or its like from a backfill."""
+
+    detail: _Detail
+
+    @classmethod
+    def of(cls, upload: Upload) -> Self:
+        """Return what has the machine quantize an upload."""
+        made = _Object(upload.key, upload.etag, upload.sequencer, upload.version_id)
+        return cls(_Detail(_Bucket(upload.bucket), made, upload.backfill))
+
+    @property
+    def upload(self) -> Upload:
+        """The upload that the event tells of."""
+        detail, made = self.detail, self.detail.object
+        return Upload(
+            bucket=detail.bucket.name,
+            key=made.key,
+            version_id=made.version_id,
+            etag=made.etag,
+            sequencer=made.sequencer,
+            backfill=detail.backfill,
+        )
+
+
+class FindRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Into FindUpload: an object that the bucket's list names, and the backfill that read it."""
+
+    bucket: str
+    key: str
+    backfill: Backfill
+
+
+class Found(Struct, frozen=True):
+    """Out of FindUpload: what there is to do for the object.
+
+    Attributes
+    ----------
+    outcome : {"due", "up to date", "gone"}
+        "up to date" if its current version has a result with these options already.
+    event : ObjectCreated or None
+        What has the machine quantize it, if that is due.
+    k : int or None
+        Of the result, if it is up to date.
+    """
+
+    outcome: Literal["due", "up to date", "gone"]
+    event: ObjectCreated | None = None
+    k: PaletteSize | None = None
 
 
 class SampleRequest(Struct, frozen=True, forbid_unknown_fields=True):

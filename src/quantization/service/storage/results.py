@@ -13,7 +13,7 @@ are what the protocol stands on:
 - What is cleared is one exact version, and being older than the JSON it will stay so for ever:
   clearing it late, twice, or by several at once does no harm.
 
-How new an upload is, its event's sequencer tells.
+Which of two uploads is newer, `upload_order` tells; where it is not known, nothing is changed.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 """
 
@@ -29,6 +29,7 @@ from quantization.errors import KeyTooLong
 from quantization.options import ImageFormat, Options
 from quantization.palette_files import WRITERS, palette_file
 from quantization.service.messages import ObjectKey, RenderedFiles
+from quantization.service.storage.upload_order import Origin, UploadOrder
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -38,17 +39,9 @@ ERROR_ENDING = ".error.json"
 LONGEST_KEY = 1024 - len(ERROR_ENDING)
 """In bytes of UTF-8; S3's own limit is 1024."""
 
-_ABSENT = {"404", "NoSuchKey", "NoSuchVersion"}
+ABSENT = {"404", "NoSuchKey", "NoSuchVersion"}
+"""What S3 answers where there is no object, a HEAD with the first of them."""
 _LOST_RACE = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"}
-
-
-def upload_order(sequencer: str) -> str:
-    """Return what sorts uploads of one key by their age, the newest last.
-
-    Sequencers of different lengths are compared as if the shorter one ended in zeros:
-    https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
-    """
-    return sequencer.upper().rstrip("0")
 
 
 def without_extension(key: str) -> str:
@@ -115,23 +108,25 @@ def publish_result(
         result=ObjectKey(bucket, f"{stem}.json"),
         palettes={name: ObjectKey(bucket, f"{stem}.{name}") for name in options.palettes},
     )
-    put = partial(s3.put_object, Bucket=bucket, Metadata={"sequencer": upload.sequencer})
-    this_upload = upload_order(upload.sequencer)
+    this_upload, order = Origin.of(upload), UploadOrder(s3, upload.bucket, upload.key)
+    put = partial(s3.put_object, Bucket=bucket, Metadata=this_upload._asdict())
     current = _document(s3, bucket, rendered.result.key)
-    if current.order < this_upload:
+    written = False
+    if order.is_older(current.origin, this_upload):
         image_type = f"image/{options.format}"
-        written = put(Key=rendered.image.key, Body=image, ContentType=image_type)
-        result, report = build(written["VersionId"])
+        response = put(Key=rendered.image.key, Body=image, ContentType=image_type)
+        result, report = build(response["VersionId"])
         put(Key=rendered.report.key, Body=report.encode(), ContentType="text/html; charset=utf-8")
         for name, palette in rendered.palettes.items():
             content = palette_file(result, name)
             put(Key=palette.key, Body=content, ContentType=WRITERS[name].media_type)
-        while current.order < this_upload and not _replace(
-            s3, bucket, rendered.result.key, current, result
-        ):
+        while order.is_older(current.origin, this_upload):
+            if written := _replace(s3, bucket, rendered.result.key, current, result):
+                break
             current = _document(s3, bucket, rendered.result.key)
-    _delete_superseded(s3, bucket, upload.key)
-    return msgspec.structs.replace(rendered, superseded=current.order > this_upload)
+    _delete_superseded(s3, bucket, upload.key, order)
+    superseded = not written and current.origin.run != this_upload.run
+    return msgspec.structs.replace(rendered, superseded=superseded)
 
 
 def publish_failure(s3: "S3Client", bucket: str, failure: Failure) -> bool:
@@ -143,20 +138,36 @@ def publish_failure(s3: "S3Client", bucket: str, failure: Failure) -> bool:
         Whether it was not known before.
     """
     upload = failure.source
-    this_upload = upload_order(upload.sequencer)
+    this_upload, order = Origin.of(upload), UploadOrder(s3, upload.bucket, upload.key)
     key = error_key(upload.key)
     recorded = False
     while not recorded:
         current = _document(s3, bucket, key)
         known = (current.execution, current.error) == (failure.execution, failure.error)
-        if current.order > this_upload or known:
+        replaceable = current.origin.run == this_upload.run or order.is_older(
+            current.origin, this_upload
+        )
+        if known or not replaceable:
             break
         result = _document(s3, bucket, f"{without_extension(upload.key)}.json")
-        if result.key == upload.key and result.order >= this_upload:
+        if result.key == upload.key and not order.is_older(result.origin, this_upload):
             break
         recorded = _replace(s3, bucket, key, current, failure)
-    _delete_superseded(s3, bucket, upload.key)
+    _delete_superseded(s3, bucket, upload.key, order)
     return recorded
+
+
+def read_result(s3: "S3Client", bucket: str, key: str) -> Result | None:
+    """Return the result that lies where an upload of this key would have its own, if it is one."""
+    try:
+        response = s3.get_object(Bucket=bucket, Key=f"{without_extension(key)}.json")
+        return msgspec.json.decode(response["Body"].read(), type=Result)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ABSENT:
+            return None
+        raise
+    except msgspec.DecodeError:
+        return None
 
 
 class _Document(NamedTuple):
@@ -165,20 +176,19 @@ class _Document(NamedTuple):
     etag: str = ""
     version_id: str = ""
     key: str = ""
-    order: str = ""
+    origin: Origin = Origin()
     execution: str = ""
     error: str = ""
 
 
-class _Origin(msgspec.Struct):
-    key: str
-    sequencer: str
+class _Source(Upload, frozen=True, forbid_unknown_fields=False):
+    """The upload, whatever else is said of it."""
 
 
 class _Signed(msgspec.Struct):
     """What results and failures have in common."""
 
-    source: _Origin
+    source: _Source
     execution: str
     error: str = ""
 
@@ -187,7 +197,7 @@ def _document(s3: "S3Client", bucket: str, key: str) -> _Document:
     try:
         response = s3.get_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        if error.response["Error"]["Code"] in _ABSENT:
+        if error.response["Error"]["Code"] in ABSENT:
             return _Document()
         raise
     etag, version_id = response["ETag"], response["VersionId"]
@@ -195,8 +205,9 @@ def _document(s3: "S3Client", bucket: str, key: str) -> _Document:
         signed = msgspec.json.decode(response["Body"].read(), type=_Signed)
     except msgspec.DecodeError:  # not ours: anything is newer
         return _Document(etag, version_id)
-    key, age = signed.source.key, upload_order(signed.source.sequencer)
-    return _Document(etag, version_id, key, age, signed.execution, signed.error)
+    source = signed.source
+    origin = Origin.of(source)
+    return _Document(etag, version_id, source.key, origin, signed.execution, signed.error)
 
 
 def _replace(
@@ -217,17 +228,22 @@ def _replace(
     return True
 
 
-def _delete_superseded(s3: "S3Client", bucket: str, key: str) -> None:
+def _delete_superseded(s3: "S3Client", bucket: str, key: str, order: UploadOrder) -> None:
     """Clear what is older than the result JSON, except for other keys' failures."""
     stem = without_extension(key)
     result = _document(s3, bucket, f"{stem}.json")
     for ending in (*get_args(ImageFormat), REPORT, *WRITERS):
         attached = f"{stem}.{ending}"
-        while (top := _attachment(s3, bucket, attached)) and top.order < result.order:
+        while (top := _attachment(s3, bucket, attached)) and order.is_older(
+            top.origin, result.origin
+        ):
             s3.delete_object(Bucket=bucket, Key=attached, VersionId=top.version_id)
     while result.key == key:
         failure = _document(s3, bucket, error_key(key))
-        if not failure.etag or failure.order > result.order:
+        outdated = failure.origin.run == result.origin.run or order.is_older(
+            failure.origin, result.origin
+        )
+        if not failure.etag or not outdated:
             break
         s3.delete_object(Bucket=bucket, Key=error_key(key), VersionId=failure.version_id)
 
@@ -236,16 +252,16 @@ class _Attachment(NamedTuple):
     """The current version of an image, report or palette."""
 
     version_id: str
-    order: str
+    origin: Origin
 
 
 def _attachment(s3: "S3Client", bucket: str, key: str) -> _Attachment | None:
     try:
         response = s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        if error.response["Error"]["Code"] in _ABSENT:
+        if error.response["Error"]["Code"] in ABSENT:
             return None
         raise
-    return _Attachment(
-        response["VersionId"], upload_order(response["Metadata"].get("sequencer", ""))
-    )
+    metadata = response["Metadata"]
+    origin = Origin(*(metadata.get(field, "") for field in Origin._fields))
+    return _Attachment(response["VersionId"], origin)

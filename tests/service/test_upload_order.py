@@ -1,0 +1,68 @@
+"""Which of two uploads of a key is newer, and when that is not known."""
+
+import boto3
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from moto import mock_aws
+
+from quantization.service.storage.upload_order import Origin, UploadOrder, sortable
+
+
+@given(*[st.text("0123456789ABCDEFabcdef", min_size=1, max_size=20)] * 2)
+def test_sequencers_compare_as_if_padded_with_zeros(first, second):
+    width = max(len(first), len(second))
+    padded = [int(s.ljust(width, "0"), 16) for s in (first, second)]
+
+    assert (sortable(first) < sortable(second)) == (padded[0] < padded[1])
+    assert (sortable(first) == sortable(second)) == (padded[0] == padded[1])
+
+
+@pytest.fixture
+def versions():
+    """Return S3, and the versions of a key, the oldest first, beside a key that begins with it."""
+    with mock_aws():
+        s3 = boto3.client("s3")
+        s3.create_bucket(Bucket="input")
+        s3.put_bucket_versioning(Bucket="input", VersioningConfiguration={"Status": "Enabled"})
+        ids = []
+        for body in (b"1", b"2", b"3"):
+            s3.put_object(Bucket="input", Key="a.jpg.bak", Body=body)
+            ids.append(s3.put_object(Bucket="input", Key="a.jpg", Body=body)["VersionId"])
+        yield s3, ids
+
+
+def both_ways(s3, one, other):
+    order = UploadOrder(s3, "input", "a.jpg")
+    return order.is_older(one, other), order.is_older(other, one)
+
+
+def test_versions_in_the_list_are_in_order(versions):
+    s3, (first, second, _) = versions
+    assert both_ways(s3, Origin(first, "0A"), Origin(second, "", "T1")) == (True, False)
+    assert both_ways(s3, Origin(first, "", "T2"), Origin(second, "", "T1")) == (True, False)
+
+
+def test_deleted_version_is_neither_older_nor_newer(versions):
+    s3, (first, second, _) = versions
+    s3.delete_object(Bucket="input", Key="a.jpg", VersionId=first)
+    assert both_ways(s3, Origin(first, "0A"), Origin(second, "", "T1")) == (False, False)
+
+
+def test_backfilled_version_is_newer_than_the_result_it_was_found_with(versions):
+    s3, (first, second, _) = versions
+    s3.delete_object(Bucket="input", Key="a.jpg", VersionId=first)
+    assert both_ways(s3, Origin(first, "0A"), Origin(second, "", "T1", first)) == (True, False)
+
+
+def test_later_backfill_of_one_version_is_newer(versions):
+    s3, (first, *_) = versions
+    assert both_ways(s3, Origin(first, "0A"), Origin(first, "", "T1")) == (True, False)
+    assert both_ways(s3, Origin(first, "", "T1"), Origin(first, "", "T2")) == (True, False)
+    assert both_ways(s3, Origin(first, "", "T1"), Origin(first, "", "T1")) == (False, False)
+
+
+def test_what_is_none_of_ours_is_older_than_anything(versions):
+    s3, (first, *_) = versions
+    assert both_ways(s3, Origin(), Origin(first, "0A")) == (True, False)
+    assert both_ways(s3, Origin(), Origin()) == (False, False)
