@@ -120,8 +120,8 @@ def test_every_function_has_a_role_of_its_own_with_the_boundary():
     boundary = {"Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundary"}, {"Ref": "AWS::NoValue"}]}
     for role in of_type("AWS::IAM::Role").values():
         assert role["PermissionsBoundary"] == boundary
-    (machine,) = of_type("AWS::Serverless::StateMachine").values()
-    assert machine["PermissionsBoundary"] == boundary
+    for machine in of_type("AWS::Serverless::StateMachine").values():
+        assert machine["PermissionsBoundary"] == boundary
 
 
 @pytest.mark.parametrize("role", of_type("AWS::IAM::Role"))
@@ -155,14 +155,38 @@ def test_undeliverable_events_go_to_the_queue_with_the_alarm():
     assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
 
 
-def test_every_function_and_the_machine_log_for_so_long_as_the_parameter_says():
+def test_every_function_and_machine_logs_for_so_long_as_the_parameter_says():
     logs = of_type("AWS::Logs::LogGroup")
     used = [
         f["LoggingConfig"]["LogGroup"]["Ref"] for f in of_type("AWS::Serverless::Function").values()
     ]
-    assert {*used, "StateMachineLogs"} == logs.keys()
+    for machine in of_type("AWS::Serverless::StateMachine").values():
+        (to,) = machine["Logging"]["Destinations"]
+        used.append(to["CloudWatchLogsLogGroup"]["LogGroupArn"]["Fn::GetAtt"][0])
+    assert set(used) == logs.keys()
     for group in logs.values():
         assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+def test_a_backfill_runs_the_machine_of_uploads_as_an_express_workflow():
+    """No other can be run synchronously, and only a Standard one can have a Distributed Map."""
+    machines = of_type("AWS::Serverless::StateMachine")
+    uploads, express = machines["QuantizeStateMachine"], machines["QuantizeExpress"]
+    assert (uploads["Type"], express["Type"]) == ("STANDARD", "EXPRESS")
+    for field in ("DefinitionUri", "DefinitionSubstitutions", "Policies"):
+        assert uploads[field] == express[field]
+    for name in ("Backfill", "BackfillFromList", "BackfillFromInventory"):
+        assert machines[name]["Type"] == "STANDARD"
+        assert machines[name]["DefinitionSubstitutions"]["QuantizeExpress"] == {
+            "Ref": "QuantizeExpress"
+        }
+
+
+def test_find_upload_has_the_options_that_sample_has():
+    """Or it would take what is done for what is due."""
+    variables = RESOURCES["FindUploadFunction"]["Properties"]["Environment"]["Variables"]
+    defaults = {name: value for name, value in VARIABLES.items() if name.startswith(PREFIX)}
+    assert defaults.items() <= variables.items()
 
 
 @pytest.mark.parametrize("function", of_type("AWS::Serverless::Function"))

@@ -9,7 +9,7 @@ from quantization.options import Criterion, ImageFormat, Options, PaletteSize
 HexColor = Annotated[str, Meta(pattern="^#[0-9a-f]{6}$", description="an sRGB color")]
 
 
-class Backfill(Struct, frozen=True, forbid_unknown_fields=True):
+class Backfill(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The run over the bucket's list that found a version."""
 
     started: Annotated[str, Meta(description="when the backfill began, in UTC as ISO 8601")]
@@ -21,7 +21,7 @@ class Backfill(Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
 
 
-class Upload(Struct, frozen=True, forbid_unknown_fields=True):
+class Upload(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One version of one object in the input bucket."""
 
     bucket: str
