@@ -7,7 +7,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run invoke console stop test check lint lock events generate gallery build deploy delete audit benchmark-reliability
+.PHONY: help run backfill invoke console stop test check lint lock events generate gallery build deploy delete audit benchmark-reliability
 export SAM_CLI_TELEMETRY := 0
 ENV := default
 SYNCED := .venv/synced
@@ -22,6 +22,9 @@ help:  ## say what can be made
 run: $(SYNCED)  ## quantize IMAGE on the local engine (or on STACK), results in OUT
 	@$(if $(STACK),quantize --stack "$$STACK",.venv/bin/python -m emulator.quantize) $(if $(IMAGE),"$$IMAGE") $(if $(OUT),--out "$$OUT") \
 	  $(if $(CRITERION),--criterion "$$CRITERION") $(ARGS)
+
+backfill: $(SYNCED)  ## quantize what is in the local engine's (or STACK's) input bucket under PREFIX
+	@$(if $(STACK),quantize --stack "$$STACK",.venv/bin/python -m emulator.quantize) --bucket-prefix "$$PREFIX" $(ARGS)
 
 console: $(SYNCED)  ## show the local engine's executions in the browser, until Ctrl-C
 	@.venv/bin/python -m emulator.console

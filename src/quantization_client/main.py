@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import distribution
 from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
@@ -12,8 +13,16 @@ from rich.console import Console
 import quantization
 from quantization.errors import InvalidOptions
 from quantization.options import FIELDS, Options, description_of, values_of
+from quantization_client.backfill import Backfill, upload_list
 from quantization_client.run import Job, Outcome, Run
-from quantization_client.show import Display, json_line, summary
+from quantization_client.show import (
+    BucketDisplay,
+    Display,
+    bucket_json_line,
+    bucket_summary,
+    json_line,
+    summary,
+)
 from quantization_client.stack import Stack, StackError, find_stack
 
 ALL_DONE, SOME_FAILED, BAD_USAGE, NO_STACK, INTERRUPTED = 0, 1, 2, 3, 130
@@ -25,6 +34,11 @@ EPILOG = f"""\
 Interrupted with Ctrl-C, or ended by a fault, the same command goes on where it was: it finds the
 executions that it started and leaves out the images that were done. (It remembers them in
 OUT/.unfinished until it ends.)
+
+With --bucket-prefix, --bucket-list or --bucket-inventory, the images are those that lie in the
+stack's input bucket already. Nothing is downloaded; the results are in the output bucket. The
+options are for those images whose own metadata does not say otherwise. Interrupted with Ctrl-C, the
+backfill goes on; a second one leaves out what has its result.
 
 With --json, standard output has one line of JSON for each image, when it is done or has failed:
   image      path of the file
@@ -74,6 +88,8 @@ def quantize(options: argparse.Namespace, connect: Callable[[], Stack]) -> int:
         Finds the stack to quantize on. Raises `StackError` if there is none.
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
+    if _in_bucket(options):
+        return _backfill(options, connect, console)
     outcomes: list[Outcome] = []
     try:
         metadata = _metadata(options)
@@ -106,6 +122,69 @@ def quantize(options: argparse.Namespace, connect: Callable[[], Stack]) -> int:
     return code
 
 
+def _in_bucket(options: argparse.Namespace) -> bool:
+    """Tell whether the images are to be those in the bucket."""
+    named = (options.bucket_prefix, options.bucket_list, options.bucket_inventory)
+    return any(source is not None for source in named)
+
+
+def _backfill(options: argparse.Namespace, connect: Callable[[], Stack], console: Console) -> int:
+    """Quantize the images in the bucket that a command line names, and return its exit code."""
+    backfill = None
+    try:
+        settings = _settings(options)
+        stack = connect()
+        backfill = Backfill.start(stack, _source(options, stack), settings)
+        console.print(f"execution {backfill.execution}", markup=False)
+        with BucketDisplay(console) as display:
+            backfill.follow(display.update)
+        summary = backfill.summary()
+    except (UsageError, InvalidOptions) as error:
+        console.print(f"error: {error}", style="red", markup=False)
+        return BAD_USAGE
+    except (StackError, BotoCoreError, ClientError) as error:
+        console.print(f"error: {error}", style="red", markup=False)
+        return NO_STACK
+    except KeyboardInterrupt:
+        if backfill:
+            console.print(
+                "the backfill goes on; to stop it: aws stepfunctions stop-execution"
+                f" --execution-arn {backfill.execution}",
+                markup=False,
+            )
+        return INTERRUPTED
+    if options.json:
+        print(bucket_json_line(summary))
+    else:
+        Console(highlight=False).print(bucket_summary(summary))
+    return SOME_FAILED if summary.failures or summary.status != "SUCCEEDED" else ALL_DONE
+
+
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the backfill's input but for where its list is read."""
+    if options.images:
+        raise UsageError("name files or images in the bucket, not both")
+    settings = {
+        "options": _metadata(options),
+        "suffix": options.suffix,
+        "max_concurrency": options.max_concurrency,
+        "tolerated_failure_percentage": options.tolerated_failures,
+    }
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _source(options: argparse.Namespace, stack: Stack) -> dict[str, Any]:
+    """Return where the backfill is to read its list, once it lies there."""
+    if options.bucket_prefix is not None:
+        return {"prefix": options.bucket_prefix}
+    if options.bucket_list is not None:
+        if not options.bucket_list.is_file():
+            raise UsageError(f"{options.bucket_list}: no such file")
+        return {"list": upload_list(stack, options.bucket_list)}
+    bucket, _, key = options.bucket_inventory.removeprefix("s3://").partition("/")
+    return {"inventory": {"bucket": bucket, "key": key}}
+
+
 def parser(prog: str, description: str | None) -> argparse.ArgumentParser:
     """Return a parser of what all commands that quantize have in common."""
     parser = argparse.ArgumentParser(
@@ -120,6 +199,27 @@ def parser(prog: str, description: str | None) -> argparse.ArgumentParser:
         type=Path,
         metavar="IMAGE",
         help="a file, or a folder of them; default: a sample photo",
+    )
+    bucket = parser.add_argument_group("images in the bucket")
+    source = bucket.add_mutually_exclusive_group()
+    source.add_argument("--bucket-prefix", metavar="PREFIX", help="keys that begin so")
+    source.add_argument(
+        "--bucket-list", type=Path, metavar="FILE", help="the keys in this file, one a line"
+    )
+    source.add_argument(
+        "--bucket-inventory",
+        metavar="s3://BUCKET/KEY",
+        help="the keys in an S3 inventory in CSV, named by its manifest.json",
+    )
+    bucket.add_argument("--suffix", metavar="SUFFIX", help="only keys that end so: .jpg")
+    bucket.add_argument(
+        "--max-concurrency", type=int, metavar="N", help="so many images at once; default: 30"
+    )
+    bucket.add_argument(
+        "--tolerated-failures",
+        type=float,
+        metavar="PERCENT",
+        help="end once more than these have failed; default: 10",
     )
     parser.add_argument(
         "--out", type=Path, default=Path("out"), help="folder of the results; default: %(default)s"

@@ -5,11 +5,12 @@ from contextlib import contextmanager
 
 import msgspec
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
-from rich.progress import TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from quantization_client.backfill import Counts, Summary
 from quantization_client.follow import Progress
 from quantization_client.run import Job, Outcome
 
@@ -59,6 +60,54 @@ class Display:
             self._console.print(line, style="red", markup=False)
         elif self._total > 1 and not self._console.is_terminal:
             self._console.print(f"{self._ended}/{self._total} {outcome.job.path}", markup=False)
+
+
+class BucketDisplay:
+    """One bar for all images of a backfill; nothing at all where no one watches."""
+
+    def __init__(self, console: Console) -> None:
+        self._bars = Bars(
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[running]} running, {task.fields[failed]} failed"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bars.add_task("", total=None, running=0, failed=0)
+
+    def __enter__(self) -> "BucketDisplay":
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def update(self, counts: Counts) -> None:
+        """Show how far the backfill is."""
+        self._bars.update(
+            self._task,
+            total=counts.total or None,
+            completed=counts.ended,
+            running=counts.running,
+            failed=counts.failed,
+        )
+
+
+def bucket_summary(summary: Summary) -> Text:
+    """Say how many images ended how, which failed first, and where the whole list is."""
+    lines = [f"{count:>10,} {outcome}" for outcome, count in summary.outcomes.most_common()]
+    lines += [f"{key}: {error}: {cause}" for key, error, cause in summary.failures]
+    if summary.status != "SUCCEEDED":
+        lines.append(f"the backfill ended as {summary.status} {summary.cause}".rstrip())
+    lines.append(f"all results: {summary.manifest}")
+    return Text("\n".join(lines))
+
+
+def bucket_json_line(summary: Summary) -> str:
+    """Return the summary as one line of JSON for scripts."""
+    return msgspec.json.encode(summary).decode()
 
 
 def silhouette_chart(progress: Progress) -> str:

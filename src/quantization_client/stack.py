@@ -38,6 +38,8 @@ class Stack:
     work_bucket: str
     output_bucket: str
     state_machine: str
+    backfills: Mapping[str, str]
+    """The machines for what is in the bucket already, by where they read its list."""
     poll_seconds: float
 
 
@@ -89,5 +91,10 @@ def find_stack(name: str, environment: Mapping[str, str] | None = None) -> Stack
         work_bucket=outputs["WorkBucket"],
         output_bucket=outputs["OutputBucket"],
         state_machine=outputs["StateMachine"],
+        backfills={
+            "prefix": outputs["Backfill"],
+            "list": outputs["BackfillFromList"],
+            "inventory": outputs["BackfillFromInventory"],
+        },
         poll_seconds=LOCAL_POLL_SECONDS if endpoint else AWS_POLL_SECONDS,
     )

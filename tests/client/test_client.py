@@ -74,7 +74,7 @@ class History:
 
 
 def execution_of(history: History) -> Execution:
-    return Execution(Stack(None, history, "in", "work", "out", "machine", 0), "arn")
+    return Execution(Stack(None, history, "in", "work", "out", "machine", {}, 0), "arn")
 
 
 @given(st.lists(st.integers(1, len(history(SUCCEEDED)))))

@@ -1,0 +1,107 @@
+"""What is in the bucket already, quantized by a backfill while uploads go on."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from tests.support.service import until
+
+GOOD, BROKEN = 10, 2
+
+
+@pytest.fixture
+def folder(stack, name, image):
+    """Put images into the bucket, some of them broken, as if they had been there before."""
+    keys = [f"{name}/{number}.png" for number in range(GOOD + BROKEN)]
+    with_events(stack, enabled=False)
+    for number, key in enumerate(keys):
+        body = image(number) if number < GOOD else b"none"
+        stack.s3.put_object(Bucket=stack.input_bucket, Key=key, Body=body)
+    stack.s3.put_object(Bucket=stack.input_bucket, Key=f"{name}/", Body=b"")
+    with_events(stack, enabled=True)
+    return f"{name}/"
+
+
+def with_events(stack, *, enabled: bool) -> None:
+    """Have the input bucket send its events to EventBridge, or not."""
+    stack.s3.put_bucket_notification_configuration(
+        Bucket=stack.input_bucket,
+        NotificationConfiguration={"EventBridgeConfiguration": {}} if enabled else {},
+    )
+
+
+def outcomes_of(finished) -> Counter:
+    return Counter(json.loads(finished.stdout)["outcomes"])
+
+
+def written(stack, folder) -> dict[str, list[str]]:
+    """Return how often each result JSON was written, by its key."""
+    listed = stack.s3.list_object_versions(Bucket=stack.output_bucket, Prefix=folder)
+    versions: dict[str, list[str]] = {}
+    for version in listed.get("Versions", []):
+        if version["Key"].endswith(".json") and not version["Key"].endswith(".error.json"):
+            versions.setdefault(version["Key"], []).append(version["VersionId"])
+    return versions
+
+
+def test_every_object_is_accounted_for_and_none_is_done_twice(stack, quantize, folder, service):
+    tolerant = ["--tolerated-failures", "50", "--json"]
+    machine = stack.backfills["prefix"]
+
+    # Stopped when some are done...
+    started = stack.states.start_execution(
+        stateMachineArn=machine,
+        input=json.dumps(
+            {"prefix": folder, "max_concurrency": 2, "tolerated_failure_percentage": 50}
+        ),
+    )
+    until(lambda: len(written(stack, folder)) >= 2 or None)
+    stack.states.stop_execution(executionArn=started["executionArn"])
+    run = stack.states.list_map_runs(executionArn=started["executionArn"])["mapRuns"][0]
+    describe = stack.states.describe_map_run
+    until(lambda: describe(mapRunArn=run["mapRunArn"])["status"] == "ABORTED" or None)
+    done = len(written(stack, folder))
+
+    # ...it is started again,
+    again = quantize("--bucket-prefix", folder, *tolerant)
+    assert again.returncode == 1, again.stderr
+    assert outcomes_of(again) == {
+        "quantized": GOOD - done,
+        "up to date": done,
+        "UnsupportedImage": BROKEN,
+        "left out": 1,
+    }
+    versions = written(stack, folder)
+    assert len(versions) == GOOD
+    assert all(len(ids) == 1 for ids in versions.values())
+    for number in range(GOOD, GOOD + BROKEN):
+        assert service.read(f"{folder}{number}.png.error.json")["error"] == "UnsupportedImage"
+
+    # an upload is done by itself, before a third one,
+    newer = service.upload(f"{folder}0.png", b"none")
+    assert service.ended(newer)["status"] == "FAILED"
+    # which other options make due.
+    third = quantize(
+        "--bucket-prefix", folder, "--suffix", "1.png", "--dither", "ordered", *tolerant
+    )
+    assert outcomes_of(third) == {
+        "quantized": 1,
+        "UnsupportedImage": 1,
+        "left out": GOOD + BROKEN - 1,
+    }
+    result = service.read(f"{folder}1.json")
+    assert result["options"]["dither"] == "ordered"
+    assert result["source"]["backfill"]["replaces"] == result["source"]["version_id"]
+
+
+def test_too_many_failures_end_it(quantize, folder):
+    failed = quantize("--bucket-prefix", folder, "--tolerated-failures", "1", "--json")
+    assert failed.returncode == 1
+    assert json.loads(failed.stdout)["status"] == "FAILED"
+
+
+def test_keys_may_come_from_a_list(quantize, folder, tmp_path):
+    keys = tmp_path / "keys.txt"
+    keys.write_text(f"{folder}3.png\n{folder}none-such.png\n")
+    assert outcomes_of(quantize("--bucket-list", keys, "--json")) == {"quantized": 1, "gone": 1}
