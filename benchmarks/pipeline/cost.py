@@ -20,10 +20,23 @@ from tests.support.dashboards import metrics_of
 GB_SECOND = {"arm64": 0.0000133334, "x86_64": 0.0000166667}
 INVOCATION = 0.20 / 1e6
 TRANSITION = 25 / 1e6
+"""Of a Standard workflow; each child that a Distributed Map starts is one, too.
+
+https://docs.aws.amazon.com/step-functions/latest/dg/concepts-transitions.html
+"""
+EXPRESS_REQUEST, EXPRESS_GB_SECOND = 1 / 1e6, 0.06 / 3600
+EXPRESS_MB = 64
+"""What is charged for 50 MB, a definition of 15 kB and 25 times some kB: the next 64 MB."""
 GET, PUT = 0.0004 / 1e3, 0.005 / 1e3
 LOGGED_BYTE = 0.50 / 1e9
 REPORTED_BYTES = 500
 """Of the lines START, END and REPORT that Lambda adds to a call's own."""
+LOGGED_A_K, LOGGED_OF_THE_REST = 5500, 60_000
+"""Bytes of an Express workflow that logs all, with data: for one K, and for its other states.
+
+That is 200 kB for 25 K. On the local engine the history of one is 156 kB, to which AWS adds the
+headers of each function's response.
+"""
 ALARM_METRIC, DASHBOARD, CUSTOM_METRIC, KEY = 0.10, 3.0, 0.30, 1.0
 """A month. An account's first three dashboards are free."""
 SNAPSHOT_GB_SECOND = 1.5046e-6
@@ -33,6 +46,14 @@ MONTH = 730 * 3600
 MEMORY = 1769
 MEMORY_GB = MEMORY / 1024
 """The default of template.yml for all three functions: one vCPU each."""
+
+
+SMALL_GB = 256 / 1024
+"""Of FindUpload."""
+FIND_SECONDS, FIND_GETS = 0.06, 2
+MACHINE_SECONDS = 0.3
+"""What the state machine takes for itself, as on the local engine."""
+KS = 25
 
 
 class Seconds(NamedTuple):
@@ -91,34 +112,91 @@ def requests(functions: int) -> Requests:
     return Requests(total("get"), total("put") + 1, logged)
 
 
-def per_1000_images(seconds: Seconds, functions: int, architecture: str, ks: int = 25) -> list[str]:
-    """Price 1000 images with the K spread over a number of functions."""
-    in_each = ks / functions
-    scoring = functions * (seconds.score + (in_each - 1) * seconds.score_each)
-    gb_seconds = MEMORY_GB * (seconds.sample + scoring + seconds.render)
-    steps = transitions(functions)
-    asked = requests(functions)
-    parts = [
-        1000 * gb_seconds * GB_SECOND[architecture],
-        1000 * steps * TRANSITION,
-        1000 * (functions + 2) * INVOCATION,
-        1000 * (asked.puts * PUT + asked.gets * GET),
-        1000 * asked.logged * LOGGED_BYTE,
-    ]
-    prices = [f"{part:.3f}" for part in (*parts, sum(parts))]
-    return [str(functions), architecture, f"{gb_seconds:.2f}", str(steps), *prices]
+class Way(NamedTuple):
+    """How an image's states are run."""
+
+    name: str
+    functions: int
+    """That the K are spread over."""
+    standard: int
+    """State transitions of Standard workflows."""
+    express: int = 0
+    """Express workflows, one within the other."""
+    logged: int = 0
+    """Bytes that an Express workflow logs."""
+    finds: int = 0
+    """Calls of FindUpload: one in a backfill."""
+
+
+LOGGED_KS = KS * LOGGED_A_K
+LOGGED = LOGGED_KS + LOGGED_OF_THE_REST
+UPLOADS = Way("uploads", KS, transitions(KS))
+BACKFILL = Way("backfill", KS, standard=1, express=2, logged=LOGGED, finds=1)
+WAYS = [
+    UPLOADS,
+    BACKFILL,
+    # Not built: the Map's states in an Express workflow of their own, called by one Task.
+    Way("uploads, fan-out nested as Express", KS, transitions(0), 1, LOGGED_KS),
+    # Not built: the whole machine as Express, and a Standard one of Task, Choice, Succeed about it.
+    Way("uploads, all nested as Express", KS, 3, 1, LOGGED),
+    Way("uploads, five K a function", 5, transitions(5)),
+    Way("uploads, all K in a function", 1, transitions(1)),
+]
+
+
+class Price(NamedTuple):
+    """Dollars, by what is charged."""
+
+    functions: float
+    machine: float
+    calls: float
+    storage: float
+    logs: float
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return sum(self)
+
+
+def price(seconds: Seconds, way: Way, architecture: str = "arm64") -> Price:
+    """Price 1000 images that are quantized in some way."""
+    calls = way.functions + 2 + way.finds
+    express_seconds = seconds.sample + seconds.score + seconds.render + MACHINE_SECONDS
+    express = EXPRESS_REQUEST + express_seconds * EXPRESS_MB / 1024 * EXPRESS_GB_SECOND
+    asked = requests(way.functions)
+    # What a backfill finds need not be put; a thousand keys are listed by what a put costs.
+    puts = asked.puts - way.finds * (1 - 1 / 1000)
+    gets = asked.gets + way.finds * FIND_GETS
+    each = Price(
+        functions=gb_seconds(seconds, way) * GB_SECOND[architecture],
+        machine=way.standard * TRANSITION + way.express * express,
+        calls=calls * INVOCATION,
+        storage=puts * PUT + gets * GET,
+        logs=(asked.logged + way.logged + way.finds * REPORTED_BYTES) * LOGGED_BYTE,
+    )
+    return Price(*(1000 * part for part in each))
+
+
+def gb_seconds(seconds: Seconds, way: Way) -> float:
+    """Return what the functions take for an image."""
+    scoring = way.functions * (seconds.score + (KS / way.functions - 1) * seconds.score_each)
+    found = SMALL_GB * FIND_SECONDS * way.finds
+    return MEMORY_GB * (seconds.sample + scoring + seconds.render) + found
 
 
 def summary(warm: Seconds, cold: Seconds) -> str:
-    """Lay out the price for 25 functions and for fewer, warm and cold."""
-    header = ["functions", "processor", "GB-s an image", "transitions", "Lambda $"]
-    header += ["Step Functions $", "requests $", "S3 $", "logs $", "1000 images $"]
+    """Lay out the price of each way, warm and cold."""
+    header = ["1000 images", "", "GB-s an image", "transitions", "Lambda $", "Step Functions $"]
+    header += ["calls $", "S3 $", "logs $", "$"]
     lines = []
     for state, seconds in (("warm", warm), ("cold", cold)):
-        for functions in (25, 5, 1):
-            first, *others = per_1000_images(seconds, functions, "arm64")
-            lines.append([f"{first} {state}", *others])
-    starts = 25 + 2
+        for way in WAYS:
+            parts = price(seconds, way)
+            prices = [f"{part:.3f}" for part in (*parts, parts.total)]
+            used = f"{gb_seconds(seconds, way):.2f}"
+            lines.append([way.name, state, used, str(way.standard), *prices])
+    starts = KS + 2
     restored = f"{1000 * starts * MEMORY_GB * RESTORED_GB:.2f}"
     return f"{table(header, lines)}\n\nSnapStart, {starts} starts each: {restored} $ more"
 

@@ -257,8 +257,7 @@ def main() -> None:
     print(f"sample {seconds[0]:.2f} s, score {seconds[1]:.2f} s, render {seconds[2]:.2f} s\n")
     lines = []
     sample, score, render = seconds
-    row = cost.per_1000_images(cost.Seconds(sample, score, score, render), KS, "arm64")
-    once = float(row[-1]) / 1000
+    once = cost.price(cost.Seconds(sample, score, score, render), cost.UPLOADS).total / 1000
     for uploads in options.uploads:
         burst = Burst(uploads, seconds, machine, options.concurrency, options.map_concurrency).run()
         again = burst.throttled / burst.uploads

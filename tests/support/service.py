@@ -2,6 +2,9 @@
 
 import json
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from emulator import engine
 
@@ -39,6 +42,17 @@ class Service:
             Bucket=self.stack.input_bucket, Key=key, Body=body, Metadata=metadata
         )
         return put["VersionId"]
+
+    @contextmanager
+    def before_the_stack(self) -> Iterator[None]:
+        """Start nothing by uploads: what is put is as old as a bucket may be."""
+        notify = self.stack.s3.put_bucket_notification_configuration
+        notify(Bucket=self.stack.input_bucket, NotificationConfiguration={})
+        try:
+            yield
+        finally:
+            on = {"EventBridgeConfiguration": {}}
+            notify(Bucket=self.stack.input_bucket, NotificationConfiguration=on)
 
     def executions(self, version: str) -> list[dict]:
         """Describe the executions that an upload started."""
@@ -83,6 +97,22 @@ class Service:
         except self.stack.s3.exceptions.NoSuchKey:
             return None
         return json.loads(there["Body"].read())
+
+    def stop_backfill(self, execution: str) -> None:
+        """Stop a backfill, and wait until what it had begun is over."""
+        states = self.stack.states
+        states.stop_execution(executionArn=execution)
+        (run,) = states.list_map_runs(executionArn=execution)["mapRuns"]
+        describe = states.describe_map_run
+        until(lambda: describe(mapRunArn=run["mapRunArn"])["status"] == "ABORTED" or None)
+
+    def result_versions(self, folder: str) -> dict[str, int]:
+        """Count how often each result JSON in a folder was written."""
+        pages = self.stack.s3.get_paginator("list_object_versions").paginate(
+            Bucket=self.stack.output_bucket, Prefix=folder
+        )
+        keys = [version["Key"] for page in pages for version in page.get("Versions", [])]
+        return Counter(k for k in keys if k.endswith(".json") and not k.endswith(".error.json"))
 
     def outputs(self, prefix: str) -> set[str]:
         listed = self.stack.s3.list_objects_v2(Bucket=self.stack.output_bucket, Prefix=prefix)

@@ -11,38 +11,18 @@ GOOD, BROKEN = 10, 2
 
 
 @pytest.fixture
-def folder(stack, name, image):
+def folder(stack, service, name, image):
     """Put images into the bucket, some of them broken, as if they had been there before."""
-    keys = [f"{name}/{number}.png" for number in range(GOOD + BROKEN)]
-    with_events(stack, enabled=False)
-    for number, key in enumerate(keys):
-        body = image(number) if number < GOOD else b"none"
-        stack.s3.put_object(Bucket=stack.input_bucket, Key=key, Body=body)
-    stack.s3.put_object(Bucket=stack.input_bucket, Key=f"{name}/", Body=b"")
-    with_events(stack, enabled=True)
+    with service.before_the_stack():
+        for number in range(GOOD + BROKEN):
+            body = image(number) if number < GOOD else b"none"
+            stack.s3.put_object(Bucket=stack.input_bucket, Key=f"{name}/{number}.png", Body=body)
+        stack.s3.put_object(Bucket=stack.input_bucket, Key=f"{name}/", Body=b"")
     return f"{name}/"
-
-
-def with_events(stack, *, enabled: bool) -> None:
-    """Have the input bucket send its events to EventBridge, or not."""
-    stack.s3.put_bucket_notification_configuration(
-        Bucket=stack.input_bucket,
-        NotificationConfiguration={"EventBridgeConfiguration": {}} if enabled else {},
-    )
 
 
 def outcomes_of(finished) -> Counter:
     return Counter(json.loads(finished.stdout)["outcomes"])
-
-
-def written(stack, folder) -> dict[str, list[str]]:
-    """Return how often each result JSON was written, by its key."""
-    listed = stack.s3.list_object_versions(Bucket=stack.output_bucket, Prefix=folder)
-    versions: dict[str, list[str]] = {}
-    for version in listed.get("Versions", []):
-        if version["Key"].endswith(".json") and not version["Key"].endswith(".error.json"):
-            versions.setdefault(version["Key"], []).append(version["VersionId"])
-    return versions
 
 
 def test_every_object_is_accounted_for_and_none_is_done_twice(stack, quantize, folder, service):
@@ -56,12 +36,9 @@ def test_every_object_is_accounted_for_and_none_is_done_twice(stack, quantize, f
             {"prefix": folder, "max_concurrency": 2, "tolerated_failure_percentage": 50}
         ),
     )
-    until(lambda: len(written(stack, folder)) >= 2 or None)
-    stack.states.stop_execution(executionArn=started["executionArn"])
-    run = stack.states.list_map_runs(executionArn=started["executionArn"])["mapRuns"][0]
-    describe = stack.states.describe_map_run
-    until(lambda: describe(mapRunArn=run["mapRunArn"])["status"] == "ABORTED" or None)
-    done = len(written(stack, folder))
+    until(lambda: len(service.result_versions(folder)) >= 2 or None)
+    service.stop_backfill(started["executionArn"])
+    done = len(service.result_versions(folder))
 
     # ...it is started again,
     again = quantize("--bucket-prefix", folder, *tolerant)
@@ -72,9 +49,9 @@ def test_every_object_is_accounted_for_and_none_is_done_twice(stack, quantize, f
         "UnsupportedImage": BROKEN,
         "left out": 1,
     }
-    versions = written(stack, folder)
+    versions = service.result_versions(folder)
     assert len(versions) == GOOD
-    assert all(len(ids) == 1 for ids in versions.values())
+    assert set(versions.values()) == {1}
     for number in range(GOOD, GOOD + BROKEN):
         assert service.read(f"{folder}{number}.png.error.json")["error"] == "UnsupportedImage"
 

@@ -1,0 +1,1 @@
+"""Backfills: millions of objects simulated, some thousand of them run on the local engine."""
