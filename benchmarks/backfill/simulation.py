@@ -73,13 +73,13 @@ def simulate(
         passed_over += int(passing.sum())
         failed += int(breaking.sum())
         done += count - int(passing.sum()) - int(breaking.sum())
-        dollars += _dollars(seconds, sizes[~passing & ~breaking].sum(), count)
+        dollars += _dollars(seconds, float(sizes[~passing & ~breaking].sum()), count)
         # No sooner than it is listed, and than its child may be started.
         slowest = min(LISTED_A_SECOND, CHILD_STARTS_A_SECOND)
         for index, duration in enumerate(taken):
             begin = max(free[0], (first + index) / slowest)
-            end = max(end, begin + duration)
-            heapq.heapreplace(free, begin + duration)
+            end = max(end, begin + float(duration))
+            heapq.heapreplace(free, begin + float(duration))
     return Outcome(end / 3600, dollars, done, passed_over, failed, at_once)
 
 
