@@ -59,7 +59,10 @@ def description_of_version(function: str, translated: dict) -> dict:
     return version["Description"]
 
 
-FUNCTIONS = ["SampleFunction", "ScoreKFunction", "RenderFunction", "RecordFailureFunction"]
+FUNCTIONS = [
+    *("SampleFunction", "ScoreKFunction", "RenderFunction"),
+    *("RecordFailureFunction", "FindUploadFunction"),
+]
 
 
 def test_every_function_is_held_to_it(translated):
