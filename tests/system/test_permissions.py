@@ -12,6 +12,7 @@ from samcli.yamlhelper import yaml_parse
 
 from emulator import engine
 from emulator.deploy import deploy
+from quantization_client.backfill import Backfill
 from quantization_client.stack import find_stack
 from tests.support.cloud import free_port
 from tests.support.service import Service
@@ -117,6 +118,10 @@ def life_of_an_upload(service, image) -> list[str]:
     end(service.again(second))
     refused = service.upload(f"{name}.gif", b"no image")
     end(service.ended(refused))
+    # The newer version is gone, so what a backfill finds takes its place.
+    settings = {"tolerated_failure_percentage": 100}
+    backfill = Backfill.start(service.stack, {"prefix": name}, settings)
+    ends.append(f"{backfill.follow(lambda _: None)} {dict(backfill.summary().outcomes)}")
     return [e.replace(name, "a") for e in ends]
 
 
@@ -127,6 +132,7 @@ EXPECTED = [
     "SUCCEEDED  ['a.html', 'a.json', 'a.webp']",
     "FAILED ObjectGone ['a.html', 'a.json', 'a.webp']",
     "FAILED UnsupportedImage ['a.gif.error.json', 'a.html', 'a.json', 'a.webp']",
+    "SUCCEEDED {'quantized': 1, 'UnsupportedImage': 1}",
 ]
 
 
@@ -189,6 +195,11 @@ def test_each_role_is_denied_what_it_should_not_have(iam, roles, service):
         "RecordFailureRole": {
             (a, "output") for a in ("s3:GetObject", "s3:PutObject", "s3:DeleteObjectVersion")
         },
+        "FindUploadRole": {("s3:GetObject", "input"), ("s3:GetObject", "output")},
+        "QuantizeExpressRole": set(),
+        "BackfillRole": {("s3:GetObject", "work")},
+        "BackfillFromListRole": {("s3:GetObject", "work")},
+        "BackfillFromInventoryRole": {("s3:GetObject", "work")},
         "QuantizeStateMachineRole": set(),
         "QuantizeStateMachineUploadRole": set(),
     }
