@@ -13,6 +13,7 @@ with quick_imports():
 
     from quantization.contract import Source
     from quantization.decoding import open_image
+    from quantization.options import refuse_sides
     from quantization.sampling import STRIP_PIXELS, summarize
     from quantization.service.find_upload import options_of
     from quantization.service.messages import ObjectKey, Sampled, SampleRequest
@@ -44,6 +45,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     options = options_of(request.upload.backfill, upload["Metadata"], DEFAULTS)
     with as_file(upload["Body"]) as path:
         image = open_image(path, max_pixels=MAX_PIXELS)
+        refuse_sides(options.format, image.width, image.height)
         summary, ks = summarize(
             image.strips(STRIP_PIXELS),
             pixels=image.width * image.height,

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self, get_args, get_orig
 import msgspec
 from msgspec import Meta, Struct, inspect
 
-from quantization.errors import InvalidOptions
+from quantization.errors import ImageTooLarge, InvalidOptions
 from quantization.palette_files import PaletteFormat
 
 Criterion = Literal["silhouette", "guarded"]
@@ -22,6 +22,9 @@ Space = Literal["rgb", "oklab"]
 
 ImageFormat = Literal["png", "webp"]
 """What the recolored image can be written as; both keep every pixel."""
+
+LONGEST_SIDES: dict[ImageFormat, int] = {"webp": 16_383}
+"""Pixels a side that a format has room for, where it has a limit."""
 
 Dither = Literal["none", "ordered", "diffusion"]
 """How the colors between those of the palette can be imitated."""
@@ -134,6 +137,21 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 FIELDS = {field.name.replace("_", "-"): field for field in msgspec.structs.fields(Options)}
 """The fields of `Options` by the names of the options."""
+
+
+def refuse_sides(image_format: ImageFormat, width: int, height: int) -> None:
+    """Refuse an image that the format it is to be written in has no room for.
+
+    Raises
+    ------
+    ImageTooLarge
+    """
+    longest = LONGEST_SIDES.get(image_format)
+    if longest and max(width, height) > longest:
+        raise ImageTooLarge(
+            f"{width} x {height} pixels do not fit into a file in the format {image_format}, which"
+            f" has at most {longest} a side; ask for the format png"
+        )
 
 
 def refuse_unknown(names: Iterable[str]) -> None:

@@ -286,6 +286,8 @@ def _jobs_of(path: Path, out: Path) -> Iterator[Job]:
         results = out.resolve()
         for file in sorted(path.rglob("*")):
             is_image = file.suffix.lower() in IMAGE_EXTENSIONS and file.is_file()
+            # macOS leaves ._a.jpg beside a.jpg, which is no image.
+            is_image = is_image and not file.name.startswith(".")
             if is_image and results not in file.resolve().parents:
                 yield Job(file, file.relative_to(path))
     elif path.is_file():

@@ -141,7 +141,7 @@ def test_chart_of_equal_silhouettes_is_full():
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    for name in ("b.JPG", "deep/er/a.png", "notes.txt", "out/a.png"):
+    for name in ("b.JPG", "deep/er/a.png", "notes.txt", "out/a.png", "deep/._c.jpg"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()

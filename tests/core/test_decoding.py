@@ -401,7 +401,7 @@ def test_path_may_get_another_file(picture, translucent, save):
 def test_strips_make_up_the_image(kind, strip_pixels, picture, save, monkeypatch):
     image = open_image(save(picture, kind), max_pixels=10**6)
     whole = image.pixels()
-    monkeypatch.setattr(stored, "STRIP_PIXELS", strip_pixels)
+    monkeypatch.setattr(stored, "_FETCHED_PIXELS", strip_pixels)
 
     strips = list(image.strips())
 

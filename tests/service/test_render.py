@@ -17,9 +17,9 @@ from quantization.color import srgb_to_oklab
 from quantization.contract import ImageFile, Result, Score, Source, SourceFile
 from quantization.decoding import open_image
 from quantization.encoding.png import blank_indices, encode_png
-from quantization.encoding.webp import LONGEST_SIDE, encode_webp
+from quantization.encoding.webp import encode_webp
 from quantization.errors import EmptyImage, ImageTooLarge, ObjectGone
-from quantization.options import Options
+from quantization.options import LONGEST_SIDES, Options
 from quantization.palette_files import to_css
 from quantization.recolor import NearestLabels, recolor
 from quantization.service.messages import RenderedFiles, RenderRequest
@@ -347,11 +347,11 @@ def test_webp_holds_what_is_encoded(indices, n, channels):
 
 
 def test_webp_has_a_longest_side():
-    palette = np.zeros((1, 3), np.uint8)
+    palette, longest = np.zeros((1, 3), np.uint8), LONGEST_SIDES["webp"]
 
-    encode_webp(np.zeros((1, LONGEST_SIDE), np.uint8), palette)
+    encode_webp(np.zeros((1, longest), np.uint8), palette)
     with pytest.raises(ImageTooLarge, match="png"):
-        encode_webp(np.zeros((1, LONGEST_SIDE + 1), np.uint8), palette)
+        encode_webp(np.zeros((1, longest + 1), np.uint8), palette)
 
 
 def test_image_has_the_format_and_space_asked_for(s3, upload, make_png, context):

@@ -107,6 +107,14 @@ def test_too_large_is_refused(upload, make_png, context):
         run(upload("a.png", make_png(np.zeros((1000, 1001, 3)))), context)
 
 
+def test_too_wide_for_the_format_is_refused_before_any_fit(upload, make_png, context):
+    wide = make_png(np.zeros((1, 16_384, 3)))
+
+    run(upload("a.png", wide), context)
+    with pytest.raises(ImageTooLarge, match="format png"):
+        run(upload("a.png", wide, format="webp"), context)
+
+
 def test_options_of_the_upload_win(upload, photo, context):
     options = {"criterion": "guarded", "error-budget": "3.5", "k-min": "4", "k-max": "67"}
     sampled = run(upload("a.jpg", photo.read_bytes(), **options), context)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image, ImageCms
 
+from tests.support import files
+
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF")
 CUTS, FLIPS = 8, 20
 
@@ -43,6 +45,36 @@ def intact() -> Iterator[tuple[str, bytes]]:
     yield "PNG-palette", saved(rgb.quantize(8), "PNG")
     yield "JPEG-cmyk", saved(rgb.convert("CMYK"), "JPEG")
     yield "JPEG-gray", saved(rgb.convert("L"), "JPEG")
+    yield (
+        "AVIF-sequence",
+        saved(rgb, "AVIF", save_all=True, append_images=[rgb.rotate(90)], duration=99).replace(
+            b"meta", b"free", 1
+        ),
+    )
+    yield "JPEG-progressive", saved(rgb, "JPEG", progressive=True)
+    yield "WEBP-metadata", saved(rgb, "WEBP", exif=Image.Exif(), xmp=b"x" * 50)
+    yield (
+        "PNG-coded",
+        files.before(saved(rgb, "PNG"), b"IDAT", files.chunk(b"cICP", bytes([12, 13, 0, 1]))),
+    )
+    yield (
+        "PNG-gamma",
+        files.before(
+            saved(rgb.convert("L"), "PNG"), b"IDAT", files.chunk(b"gAMA", struct.pack(">I", 60_000))
+        ),
+    )
+    small = levels[:8, :8]
+    yield "TIFF-tiles", files.tiff(levels[:16, :16, :3], 2, tile=16)
+    yield "TIFF-spot", files.tiff(np.dstack([small, small[:, :, 0]]), 2, extra=(2, 0))
+    yield "TIFF-ycbcr", files.tiff(small[:, :, :3], 6, more=[(530, 3, [1, 1])])
+    yield "TIFF-lab", files.tiff(small, 8, extra=(2,))
+    yield "TIFF-pages", saved(rgb, "TIFF", save_all=True, append_images=[rgb])
+    masks = (0xF00, 0xF0, 0xF, 0xF000)
+    yield "BMP-masks", files.bmp(8, 8, 16, bytes(range(128)), compression=3, masks=masks, header=56)
+    runs = b"\5\1\0\3\1\2\1\0\0\0" * 7 + b"\0\2\1\0\2\2\0\1"
+    yield "BMP-runs", files.bmp(8, 8, 8, runs, compression=1, palette=bytes(range(256)) * 4)
+    yield "BMP-nibbles", files.bmp(8, 8, 4, runs, compression=2, palette=bytes(range(64)))
+    yield "GIF-off-screen", files.gif((3, 2), (1, 1, 1, 1), b"\x4c\1", bytes(6))
     yield "GIF-animated", saved(rgb, "GIF", save_all=True, append_images=[rgb.rotate(90)])
 
 
@@ -106,7 +138,10 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     at = webp.index(b"\x9d\x01\x2a") + 3
     webp[at : at + 4] = struct.pack("<HH", 16_383, 16_383)
     yield "bomb-webp", bytes(webp)
-    # OpenCV allocated what a chunk claims to have: found by benchmarks/reliability/fuzz.py.
+    huge = b"GIF89a" + struct.pack("<HHBBB", 9, 9, 0, 0, 0)
+    huge += struct.pack("<BHHHHBB", 0x2C, 0, 0, 65_535, 65_535, 0, 2)
+    yield "bomb-gif-frame", huge + b"\2\x4c\1\0;"
+    # A decoder may allocate what a chunk claims to have.
     png = bytearray(saved(Image.new("RGB", (8, 8)), "PNG"))
     at = png.index(b"IDAT") - 4
     png[at : at + 4] = struct.pack(">I", 2**31 - 1)
@@ -115,15 +150,10 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     yield "bomb-real", png_of(5000, 5000, zlib.compress(bytes(5000 * (5000 * 3 + 1)), 9))
 
 
-def chunk(kind: bytes, body: bytes) -> bytes:
-    """Return a PNG chunk."""
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
 def png_of(width: int, height: int, pixels: bytes) -> bytes:
     """Return an RGB PNG whose header says so, whatever its pixels are."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    parts = [chunk(b"IHDR", header), chunk(b"IDAT", pixels), chunk(b"IEND", b"")]
+    parts = [files.chunk(b"IHDR", header), files.chunk(b"IDAT", pixels), files.chunk(b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 

@@ -17,7 +17,7 @@ def test_refused_upload_is_told_why_beside_the_missing_result(service, name):
     failure = service.read(f"{name}.jpg.error.json")
     assert failure["error"] == "UnsupportedImage"
     assert failure["execution"] == ended["executionArn"]
-    assert failure["advice"].startswith("Upload an intact")
+    assert failure["advice"].startswith("Upload an ordinary")
     assert service.outputs(name) == {f"{name}.jpg.error.json"}
 
 

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from quantization.decoding import bmp, gif, heif, jpeg, png, tiff, webp
 from quantization.decoding.signatures import HEAD, image_format
-from quantization.decoding.stored import STRIP_PIXELS, Stored, damaged
+from quantization.decoding.stored import Stored, damaged
 from quantization.errors import ImageTooLarge
 
-__all__ = ["STRIP_PIXELS", "Image", "open_image"]
+STRIP_PIXELS = 2**17
+"""Pixels of a strip, where its user does not say."""
 
 _READERS: dict[str, Callable[[Path], Stored]] = {
     "jpeg": jpeg.read,
@@ -157,7 +158,7 @@ def open_image(path: Path, *, max_pixels: int) -> Image:
     with _refusals():
         image = Image(kind, _READERS[kind](path))
     limit = max_pixels // _PIXELS_COUNT.get(kind, 1)
-    if image.width * image.height > limit:
+    if max(image.width * image.height, image.stored.decoded_pixels) > limit:
         raise ImageTooLarge(
             f"{image.width} x {image.height} pixels are over the limit of {limit / 1e6:g} million "
             f"for {kind}; upload a smaller image"

@@ -82,7 +82,7 @@ def read(path: Path) -> Stored:
     Raises
     ------
     UnsupportedImage
-        If pixels of the first frame are missing.
+        If there is no frame.
     EmptyImage
         If the screen does not show it.
     """
@@ -90,11 +90,6 @@ def read(path: Path) -> Stored:
     left, top, width, height = frame.box
     if not min(width, height):
         raise damaged("its first frame has no pixels")
-    # Without an end code libvips drops the last pixel, which more zeros bring to light.
-    if not frame.is_complete():
-        frame = frame._replace(pixels=frame.pixels + b"\0")
-        if not frame.is_complete():
-            raise damaged("pixels of its first frame are missing")
     screen = struct.unpack_from("<HH", frame.screen)
     if not min(screen):
         screen = (left + width, top + height)
@@ -102,14 +97,24 @@ def read(path: Path) -> Stored:
         raise EmptyImage("the first frame lies outside of the screen; there is nothing to see")
     fills = left == top == 0 and width >= screen[0] and height >= screen[1]
 
-    def reopen() -> pyvips.Image:
+    def shown(frame: _Frame) -> pyvips.Image:
         image = load("gifload", frame.file())
         if not fills and not image.hasalpha():
             image = image.bandjoin(255)
         # What lies outside the screen is cut off, what the frame leaves free is transparent.
         return image.embed(left, top, *screen, background=[0] * image.bands)
 
-    return by_libvips(reopen(), reopen, frames=frames)
+    stored = by_libvips(shown(frame), lambda: shown(_completed(frame)), frames=frames)
+    return stored._replace(decoded_pixels=width * height)
+
+
+def _completed(frame: _Frame) -> _Frame:
+    """Return the frame if its data go on to the last pixel."""
+    # Without an end code libvips drops the last pixel, which more zeros bring to light.
+    for whole in (frame, frame._replace(pixels=frame.pixels + b"\0")):
+        if whole.is_complete():
+            return whole
+    raise damaged("pixels of its first frame are missing")
 
 
 def _frames(data: bytes) -> tuple[_Frame, int]:

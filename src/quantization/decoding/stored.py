@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from quantization.decoding.srgb import to_srgb
 from quantization.errors import UnsupportedImage
 
-STRIP_PIXELS = 2**17
-"""Pixels of a strip, where its user does not say."""
+_FETCHED_PIXELS = 2**14
+"""Pixels that libvips decodes at a time: it holds them once for each step of the conversion, some
+as floating point, and they should stay in the processor's cache."""
 
 ORIENTATIONS = range(1, 9)
 """Exif 2.32, tag 0x112."""
@@ -45,6 +46,8 @@ class Stored(NamedTuple):
         Frames of an animation, or pages; the first one is decoded.
     dots_per_meter : (int, int) or None
         Horizontal and vertical resolution as stored; None where none is stated.
+    decoded_pixels : int
+        Pixels that a decoder holds, where they may be more than those that are shown.
     """
 
     width: int
@@ -54,6 +57,7 @@ class Stored(NamedTuple):
     orientation: int = 1
     frames: int = 1
     dots_per_meter: tuple[int, int] | None = None
+    decoded_pixels: int = 0
 
 
 def mapped(path: Path) -> mmap.mmap:
@@ -123,9 +127,7 @@ def rows_of(image: pyvips.Image) -> Rows:
     image = to_srgb(image)
     width, bands = image.width, image.bands
     region = pyvips.Region.new(image)
-    # libvips holds what it fetches once for each step of the conversion, some of them as
-    # floating point: little at a time.
-    most = max(1, STRIP_PIXELS // width)
+    most = max(1, _FETCHED_PIXELS // width)
 
     def fetched(top: int, bottom: int) -> NDArray[np.uint8]:
         # That the image is named here keeps it, and the bytes it is decoded from, in memory.

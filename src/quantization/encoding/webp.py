@@ -4,10 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from quantization.errors import ImageTooLarge
-
-LONGEST_SIDE = 16383
-"""The format has no room for more pixels a side."""
+from quantization.options import refuse_sides
 
 # OpenCV's scale ends at 100; more asks for no loss.
 _LOSSLESS = 101
@@ -28,15 +25,11 @@ def encode_webp(indices: NDArray[np.uint8], palette: NDArray[np.uint8]) -> bytes
     Raises
     ------
     ImageTooLarge
-        If a side is longer than `LONGEST_SIDE`.
+        If a side is longer than the format has room for.
 
     """
     height, width = indices.shape
-    if max(height, width) > LONGEST_SIDE:
-        raise ImageTooLarge(
-            f"{width} x {height} pixels do not fit into a WebP file, which has at most"
-            f" {LONGEST_SIDE} a side; ask for the format png"
-        )
+    refuse_sides("webp", width, height)
     blue_first = palette[:, [2, 1, 0, *range(3, palette.shape[1])]]
     _, encoded = cv2.imencode(".webp", blue_first[indices], [cv2.IMWRITE_WEBP_QUALITY, _LOSSLESS])
     return encoded.tobytes()
