@@ -284,6 +284,31 @@ TestInterleavings = Interleavings.TestCase
 TestDeletions = Deletions.TestCase
 
 
+def test_what_a_backfill_wrote_stays_when_the_newer_upload_is_deleted_meanwhile():
+    """Or the newer one's last look could delete the image that the result is about to name."""
+    bucket = Bucket()
+    older, newer = upload_of("00A"), upload_of("00B000")
+    versions = [{"VersionId": u.version_id, "ETag": "e", "Metadata": {}} for u in (older, newer)]
+    bucket.versions[KEY] = versions[:1]
+    found = finder("T1")(bucket).event.upload
+    late = Writer(bucket, publisher(found, "backfill"))
+    for _ in range(3):  # It has read that there is no result, and written its image.
+        late.step()
+    bucket.versions[KEY] = versions
+    last_look = Writer(bucket, publisher(newer, "newer"))
+    while not any(v["VersionId"] for v in bucket.versions.get(DOCUMENT, [])):
+        last_look.step()
+    bucket.versions[KEY] = versions[:1]
+    for writer in (late, last_look):
+        while not writer.ended:
+            writer.step()
+    result = msgspec.json.decode(bucket.top(DOCUMENT)["Bytes"], type=Result)
+    image = bucket.version(IMAGES[result.image_file.format], result.image_file.version_id)
+    assert image is not None
+    assert result.source.version_id == newer.version_id
+    assert late.answer.superseded
+
+
 # The bucket in memory against S3.
 
 
