@@ -39,7 +39,7 @@ RESULT = {
         "palettes": ["css"],
     },
     "picks": {"silhouette": 1, "guarded": 1},
-    "silhouette_on_edge": False,
+    "silhouette_at": None,
     "k": 1,
     "palette": [{"color": "#00ff7f", "share": 1.0}],
     "scores": [

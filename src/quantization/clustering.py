@@ -67,6 +67,14 @@ def fit(summary: Summary, k: int) -> Fit:
     )
 
 
+def silhouette_of(summary: Summary, k: int) -> float | None:
+    """Return the silhouette of the fit of one `k`, None if the image has not so many colors."""
+    if k > len(summary.pooled.rgb):
+        return None
+    centroids = k_means(summary.pooled, k)
+    return silhouette(summary.sample, nearest(summary.sample.rgb, centroids))
+
+
 def k_means(colors: Colors, k: int) -> NDArray[np.float32]:
     """Return the centroids of `k` clusters of weighted colors, of shape (k, 3)."""
     if k == len(colors.rgb):

@@ -68,6 +68,16 @@ class Score(Struct, frozen=True, kw_only=True):
     ] = None
 
 
+SilhouetteAt = Annotated[
+    Literal["peak", "edge"],
+    Meta(
+        description="where the best silhouette lies: on a peak, for the image is made of so many "
+        "clusters; or on the edge of the window, where the next size may be better still. Null "
+        "for neither"
+    ),
+]
+
+
 class Swatch(Struct, frozen=True):
     """One palette color of a result."""
 
@@ -107,9 +117,7 @@ class Result(Struct, frozen=True, kw_only=True):
             extra_json_schema={"propertyNames": {"enum": list(get_args(Criterion))}},
         ),
     ]
-    silhouette_on_edge: Annotated[
-        bool, Meta(description="whether the silhouette's pick is the window's smallest or largest")
-    ]
+    silhouette_at: SilhouetteAt | None
     k: PaletteSize
     palette: Annotated[list[Swatch], Meta(description="most used first")]
     scores: Annotated[list[Score], Meta(description="one for each K tried")]

@@ -44,7 +44,7 @@ def test_report_says_what_the_result_says():
 
 
 def test_pick_on_the_edge_is_said():
-    html = report(result_with(silhouette_on_edge=True), PREVIEW, PREVIEW, {})
+    html = report(result_with(silhouette_at="edge"), PREVIEW, PREVIEW, {})
 
     assert "best at the edge of the window" in html
 
@@ -107,7 +107,7 @@ def test_single_k_without_silhouette_has_a_report():
 
 
 def test_curves_are_an_image_of_their_own():
-    picture = ET.fromstring(curves(result_with(silhouette_on_edge=True)))
+    picture = ET.fromstring(curves(result_with(silhouette_at="edge")))
 
     ns = "{http://www.w3.org/2000/svg}"
     texts = [text.text for text in picture.iter(f"{ns}text")]

@@ -115,18 +115,24 @@ def test_upload_asks_for_the_guarded_criterion(machine):
     assert request["options"]["criterion"] == "guarded"
     assert (request["k"], len(request["palette"])) == (10, 10)
     assert request["picks"] == {"silhouette": 8, "guarded": 10}
-    assert request["silhouette_on_edge"] is True
+    assert request["silhouette_at"] == "edge"
 
 
-def test_window_of_the_upload_has_edges_of_its_own(machine):
-    silhouettes = {"8": 0.1, "9": 0.2, "10": 0.3, "11": 0.7}
-    edges = {}
-    for k_max in (11, 12):
-        ended = machine({"options": {"k_max": k_max}, "silhouettes": silhouettes})
-        request = json.loads(ended["output"])
-        assert (request["k"], request["options"]["k_max"]) == (11, k_max)
-        edges[k_max] = request["silhouette_on_edge"]
-    assert edges == {11: True, 12: False}
+@pytest.mark.parametrize(
+    ("silhouettes", "k", "at"),
+    [
+        ({"7": 0.8, "8": 0.9, "11": 0.7, "12": 0.95}, 8, "peak"),
+        ({"7": 0.9, "8": 0.8, "11": 0.7, "12": 0.2}, 8, "edge"),
+        ({"7": 0.95, "8": 0.7, "11": 0.9, "12": 0.8}, 11, "peak"),
+        ({"7": 0.1, "8": 0.7, "11": 0.8, "12": 0.9}, 11, "edge"),
+    ],
+)
+def test_sizes_beyond_the_window_tell_a_peak_from_an_edge(machine, silhouettes, k, at):
+    ended = machine({"options": {"k_max": 11}, "silhouettes": silhouettes})
+
+    request = json.loads(ended["output"])
+    assert (request["k"], request["silhouette_at"]) == (k, at)
+    assert all("silhouette_beyond" not in score for score in request["scores"])
 
 
 def test_single_k_without_silhouette_is_rendered(machine):

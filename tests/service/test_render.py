@@ -39,7 +39,7 @@ def request_for(upload, width, height, **options):
         sample_size=100,
         options=Options(k_min=3, k_max=4, **options),
         picks={"silhouette": 3, "guarded": 4},
-        silhouette_on_edge=False,
+        silhouette_at=None,
         k=len(PALETTE),
         palette=PALETTE,
         scores=[

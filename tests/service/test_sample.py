@@ -157,6 +157,7 @@ def test_widest_window_of_the_largest_palettes_fits_into_a_state():
     score = FittedScore(
         k=LARGEST_K,
         silhouette=-0.1234,
+        silhouette_beyond=-0.1234,
         inertia=-1.2345678901234567e-100,
         error=-1.2345678901234567e-100,
         palette=["#123456"] * LARGEST_K,

@@ -45,13 +45,24 @@ def test_handler_scores_the_summary_behind_the_claim(s3, blobs, context):
     claim = ObjectKey("work", "first/summary.npz")
     save_summary(s3, claim, summary.to_arrays())
 
-    request = msgspec.to_builtins(ScoreRequest(10, claim, EXECUTION))
+    request = msgspec.to_builtins(ScoreRequest(10, 11, claim, EXECUTION))
     score = msgspec.convert(score_k.handler(request, context), FittedScore)
 
     best = fit(summary, 10)
     assert (score.k, score.failure) == (10, None)
     assert (score.silhouette, score.inertia, score.error) == best[1:]
+    assert score.silhouette_beyond == fit(summary, 11).silhouette
     np.testing.assert_array_equal(from_hex(score.palette), best.palette)
+
+
+def test_no_size_is_beyond_all_colors(s3, context):
+    summary = summary_of([[0, 0, 0], [0, 0, 255], [0, 255, 0]])
+    claim = ObjectKey("work", "first/summary.npz")
+    save_summary(s3, claim, summary.to_arrays())
+
+    request = msgspec.to_builtins(ScoreRequest(3, 4, claim, EXECUTION))
+
+    assert score_k.handler(request, context)["silhouette_beyond"] is None
 
 
 def test_true_clusters_are_found(blobs):

@@ -21,7 +21,7 @@ def result_with(**changes: object) -> Result:
         image_file=ImageFile(format="png", version_id="v2", bytes=98000, ratio=0.5),
         options=Options(criterion="guarded"),
         picks={"silhouette": 8, "guarded": 10},
-        silhouette_on_edge=False,
+        silhouette_at=None,
         k=10,
         palette=[Swatch("#336699", 0.7503), Swatch("#cc0000", 0.2495), Swatch("#ffffff", 0.0002)],
         scores=[

@@ -95,7 +95,7 @@ def _choice(result: Result) -> str:
     if k_min == k_max:
         return "As many as asked for."
     choice = f"Chosen by the criterion “{result.options.criterion}” in the window {k_min}..{k_max}."
-    if result.silhouette_on_edge:
+    if result.silhouette_at == "edge":
         choice += " The silhouette is best at the edge of the window: it may be better beyond."
     return choice
 
