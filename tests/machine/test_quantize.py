@@ -15,7 +15,8 @@ from samcli.yamlhelper import yaml_parse
 
 from emulator.engine import ROOT
 from quantization import errors
-from quantization.service.storage.s3 import StorageFault
+from quantization.options import MAX_SIZES
+from quantization.service.storage.s3 import StorageFault, StorageRejected
 
 DEFINITION = ROOT / "statemachine/quantize.asl.yaml"
 EVENT = json.loads((ROOT / "events/upload.json").read_text())
@@ -169,6 +170,10 @@ def test_no_k_at_all_fails(machine):
         ("sample", "ObjectGone"),
         ("sample", "InvalidOptions"),
         ("sample", "KeyTooLong"),
+        ("sample", "ObjectArchived"),
+        ("sample", "ObjectEncrypted"),
+        ("sample", "ObjectUnversioned"),
+        ("render", "NameTaken"),
         ("render", "ObjectGone"),
     ],
 )
@@ -230,9 +235,9 @@ def test_crash_that_persists_fails_in_its_own_state(machine):
 
 
 def test_fault_does_not_change_which_k_compete(machine):
-    ended = machine({"score": {"9": "ClientError"}})
+    ended = machine({"score": {"9": StorageRejected.__name__}})
 
-    assert (ended["status"], ended["error"]) == ("FAILED", "ClientError")
+    assert (ended["status"], ended["error"]) == ("FAILED", "StorageRejected")
     assert "ChooseK" not in entered(machine.history(ended))
 
 
@@ -283,13 +288,69 @@ def test_every_task_outlives_its_function_and_retries_alike(definition):
         assert state["Retry"] == found["Sample"]["Retry"]
 
 
-def test_throttled_calls_do_not_fill_the_history(definition):
-    task = definition["States"]["ScoreEachK"]["ItemProcessor"]["States"]["ScoreK"]
-    throttled = next(
-        r for r in task["Retry"] if "Lambda.TooManyRequestsException" in r["ErrorEquals"]
+def longest_history(states: dict, iterations: int) -> int:
+    """Count the events of an execution in which every task fails as often as it may."""
+    events = 0
+    for state in states.values():
+        events += 2  # Entered and exited.
+        if state["Type"] == "Task":
+            attempts = 1 + sum(retrier["MaxAttempts"] for retrier in state["Retry"])
+            events += 3 * attempts  # Scheduled, started, failed.
+        elif state["Type"] == "Map":
+            # Started and succeeded, as is each iteration.
+            inner = longest_history(state["ItemProcessor"]["States"], iterations)
+            events += 2 + iterations * (2 + inner)
+    return events
+
+
+def test_no_path_fills_the_history(definition):
+    # Started, ended. An execution may have 25,000 events; an upload may ask for MAX_SIZES.
+    assert 2 + longest_history(definition["States"], MAX_SIZES) <= 25_000
+
+
+def test_waiting_calls_outlast_the_machine(definition):
+    for task in tasks(definition["States"]).values():
+        (retrier,) = (
+            r for r in task["Retry"] if "Lambda.TooManyRequestsException" in r["ErrorEquals"]
+        )
+        waits = [
+            min(
+                retrier["IntervalSeconds"] * retrier["BackoffRate"] ** n, retrier["MaxDelaySeconds"]
+            )
+            for n in range(retrier["MaxAttempts"])
+        ]
+        # With full jitter half of that on average, give or take a tenth.
+        assert sum(waits) / 2 > 1.5 * definition["TimeoutSeconds"]
+
+
+@pytest.mark.parametrize("missing", ["version-id", "sequencer"])
+def test_event_that_lacks_what_names_the_upload_reaches_sample(definition, missing):
+    event = json.loads(json.dumps(EVENT))
+    del event["detail"]["object"][missing]
+    upload = definition["States"]["Sample"]["Arguments"]["Payload"]["upload"]
+    frame = {"states": {"input": event}}
+    given = {field: evaluated(text, frame) for field, text in upload.items()}
+
+    assert given[missing.replace("-", "_")] == ""
+    assert all(isinstance(value, str) for value in given.values())
+
+
+@pytest.mark.parametrize(
+    ("state", "at_once"), [({"RetryCount": 0}, 25), ({"RetryCount": 3}, 1), ({}, 25)]
+)
+def test_upload_that_waited_for_its_turn_scores_one_k_at_a_time(definition, state, at_once):
+    text = definition["States"]["Sample"]["Assign"]["map_concurrency"]
+    assert evaluated(text, {"states": {"context": {"State": state}}}) == at_once
+
+
+def evaluated(text: str, frame: dict) -> object:
+    expression = jsonata.Jsonata(
+        text.removeprefix("{%").removesuffix("%}").replace("${MapConcurrency}", "25")
     )
-    # Scheduled, started, failed; 25 K; an execution may have 25,000 events.
-    assert 3 * 25 * throttled["MaxAttempts"] < 20_000
+    bindings = expression.create_frame()
+    for name, value in frame.items():
+        bindings.bind(name, value)
+    return expression.evaluate(None, bindings)
 
 
 def test_every_refusal_is_caught_by_name(definition):

@@ -3,6 +3,7 @@
 import msgspec
 import numpy as np
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -13,7 +14,10 @@ from quantization.errors import (
     EmptyImage,
     ImageTooLarge,
     InvalidOptions,
+    ObjectArchived,
+    ObjectEncrypted,
     ObjectGone,
+    ObjectUnversioned,
     UnsupportedImage,
 )
 from quantization.histogram import MOST_EXACT, ColorCount, pool
@@ -21,6 +25,7 @@ from quantization.options import LARGEST_K, MAX_SIZES, Options
 from quantization.pixel_sample import PixelSample
 from quantization.sampling import candidate_ks, summarize
 from quantization.service.messages import FittedScore, Sampled, SampleRequest
+from quantization.service.storage.s3 import StorageFault, StorageRejected
 from quantization.service.storage.summaries import load_summary
 from quantization.summary import Colors, Summary, draw_evenly
 from tests.conftest import EXECUTION
@@ -79,6 +84,45 @@ def test_reads_the_version_it_is_told_to(s3, upload, make_png, context):
     upload("a.png", make_png(np.zeros((2, 2, 3))))
 
     assert (run(first, context).source.width, run(first, context).source.height) == (7, 5)
+
+
+# Codes, states and messages as S3's documents and users have them.
+UNREADABLE = [
+    (403, "InvalidObjectState", "not valid for the object's storage class", ObjectArchived),
+    (400, "InvalidRequest", "stored using a form of Server Side Encryption", ObjectEncrypted),
+    (403, "AccessDenied", "not authorized to perform: kms:Decrypt on resource", ObjectEncrypted),
+    (403, "AccessDenied", "The ciphertext refers to a customer master key that", ObjectEncrypted),
+    (400, "KMS.DisabledException", "arn:aws:kms:… is disabled.", ObjectEncrypted),
+    (400, "KMS.KMSInvalidStateException", "is pending deletion.", ObjectEncrypted),
+    (403, "AccessDenied", "not authorized to perform: s3:GetObjectVersion", StorageRejected),
+    (503, "SlowDown", "Please reduce your request rate.", StorageFault),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "message", "error"), UNREADABLE)
+def test_object_that_cannot_be_read_is_told_from_a_fault_of_the_service(
+    upload, make_png, context, monkeypatch, status, code, message, error
+):
+    def refuse(**_asked):
+        # Botocore's newer versions make a class of their own for each code.
+        response = {
+            "Error": {"Code": code, "Message": message},
+            "ResponseMetadata": {"HTTPStatusCode": status},
+        }
+        raise type(code.replace(".", ""), (ClientError,), {})(response, "GetObject")
+
+    uploaded = upload("a.png", make_png(np.zeros((5, 7, 3))))
+    monkeypatch.setattr(sample.s3, "get_object", refuse)
+    with pytest.raises(error, match=message[:20]) as raised:
+        run(uploaded, context)
+    assert type(raised.value) is error
+
+
+@pytest.mark.parametrize("lacking", [{"version_id": ""}, {"version_id": "null"}, {"sequencer": ""}])
+def test_upload_without_version_or_sequencer_is_refused(upload, make_png, context, lacking):
+    uploaded = upload("a.png", make_png(np.zeros((5, 7, 3))))
+    with pytest.raises(ObjectUnversioned, match="the event says version"):
+        run(msgspec.structs.replace(uploaded, **lacking), context)
 
 
 def test_deleted_version_is_gone(s3, upload, make_png, context):

@@ -29,8 +29,8 @@ class _Bucket(Struct, frozen=True):
 class _Object(Struct, frozen=True):
     key: str
     etag: str
-    sequencer: str
-    version_id: str = field(name="version-id")
+    sequencer: str = ""
+    version_id: str = field(name="version-id", default="")
 
 
 class _Detail(Struct, frozen=True, omit_defaults=True):
