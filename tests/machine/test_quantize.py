@@ -332,7 +332,6 @@ def test_event_that_lacks_what_names_the_upload_reaches_sample(definition, missi
     given = {field: evaluated(text, frame) for field, text in upload.items()}
 
     assert given[missing.replace("-", "_")] == ""
-    assert all(isinstance(value, str) for value in given.values())
 
 
 @pytest.mark.parametrize(

@@ -159,11 +159,15 @@ def test_missing_file_is_bad_usage(quantize, tmp_path):
     assert "none.jpg: no such file or folder" in done.stderr
 
 
-def test_two_files_for_one_result_are_bad_usage(quantize, tmp_path, photo):
+def test_second_file_for_one_result_is_left_out(quantize, tmp_path, photo):
     for name in ("a.jpg", "a.jpeg"):
         shutil.copy(photo, tmp_path / name)
 
-    assert quantize(tmp_path).returncode == 2
+    done = quantize(tmp_path, "--out", tmp_path / "out", "--k", "8")
+
+    assert done.returncode == 1
+    assert "NameTaken" in done.stdout
+    assert (tmp_path / "out/a.png").exists()
 
 
 def test_history_shows_each_k_with_its_score(stack, result):
