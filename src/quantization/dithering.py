@@ -1,5 +1,6 @@
 """Dithering: mixing palette colors so that from afar they look like the colors between them."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +16,26 @@ All of it would add up where no mixture reaches a color, until a far color lets 
 """
 
 
+_CONTRAST_COSTS = 0.15
+"""What the two colors of a mixture differ by, against how far its mean is off.
+
+With more of it mixtures are smoother and less true.
+"""
+
+_SIDE = 8
+_THRESHOLDS = _SIDE**2
+
+_CHUNK = 2**16
+"""Pixels dithered at a time, so that the intermediate arrays stay in the processor's cache."""
+
+_COMPARED = 2**18
+"""Pairs of a color and a palette color that are compared at once."""
+
+_LUMA = np.array([0.299, 0.587, 0.114])
+
+type Placing = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
+
+
 class Labeler(Protocol):
     """Labels pixels, uint8 of shape (height, width, 3 or 4), with indices into a palette."""
 
@@ -24,32 +45,79 @@ class Labeler(Protocol):
 
 
 class OrderedDither:
-    """Ordered dithering with an 8 x 8 matrix (Bayer, IEEE ICC 1973).
+    """Ordered dithering of two colors a pixel, by an 8 x 8 matrix (Bayer, IEEE ICC 1973).
 
-    A pixel's threshold depends on where it is, not on other pixels: patterns are regular, and what
-    does not move stays the same from frame to frame.
+    A pixel's color is mixed of the nearest palette color and of another one (as by Yliluoma,
+    "Arbitrary-palette positional dithering algorithm", 2011): the one with which the mean comes
+    closest, less what the two differ by, for that shows. Where the pixel is says which of the two
+    it gets: patterns are regular, and what does not move stays the same from frame to frame. A
+    color of the palette mixes with nothing and stays as it is.
 
     Parameters
     ----------
-    nearest : Labeler
-        Labels pixels with their nearest palette colors.
-    palette : uint8 array of shape (k, 3)
-        RGB levels. Thresholds spread as far as the median color is from its nearest other.
+    palette : uint8 array of shape (k, 3), 1 <= k <= 256
+        RGB levels.
+    place : callable
+        Gives levels, uint8 of shape (n, 3), the coordinates in which distances and means are taken.
     """
 
-    def __init__(self, nearest: Labeler, palette: NDArray[np.uint8]) -> None:
-        self._nearest = nearest
-        self._thresholds = _bayer(8) * _spacing(palette)
+    def __init__(self, palette: NDArray[np.uint8], place: Placing) -> None:
+        self._place = place
+        self._centers = place(palette)
+        self._luma = palette @ _LUMA
+        # Of each color met: 1 + the share of the brighter one, the brighter one, the darker one.
+        self._table = np.zeros(2**24, dtype=np.uint32)
+        self._matrix = _bayer(_SIDE)
         self._row = 0
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Label the image's next rows."""
         height, width = pixels.shape[:2]
-        rows = (self._row + np.arange(height)) % 8
-        self._row += height
-        thresholds = self._thresholds[rows[:, None], np.arange(width) % 8]
-        shifted = pixels[:, :, :3] + thresholds[:, :, None]
-        return self._nearest(_levels(shifted))
+        labels = np.empty((height, width), dtype=np.uint8)
+        columns = np.arange(width) % _SIDE
+        for top in range(0, height, step := max(1, _CHUNK // width)):
+            strip = pixels[top : top + step]
+            rows = (self._row + np.arange(len(strip))) % _SIDE
+            mixtures = self._mixtures(strip)
+            brighter = self._matrix[rows[:, None], columns] < (mixtures >> 16) - 1
+            labels[top : top + step] = np.where(brighter, mixtures >> 8, mixtures) & 255
+            self._row += len(strip)
+        return labels
+
+    def _mixtures(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
+        red, green, blue = (pixels[..., channel].astype(np.uint32) for channel in range(3))
+        colors = red << 16 | green << 8 | blue
+        mixtures: NDArray[np.uint32] = self._table[colors]
+        unknown = mixtures == 0
+        if unknown.any():
+            new = np.unique(colors[unknown])
+            for some in np.array_split(new, len(new) * len(self._centers) // _COMPARED + 1):
+                self._table[some] = self._mix(some)
+            mixtures = self._table[colors]
+        return mixtures
+
+    def _mix(self, colors: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        levels = np.stack([colors >> 16, colors >> 8 & 255, colors & 255], axis=1)
+        points = self._place(levels.astype(np.uint8))
+        # Of whole numbers the products are exact, so every processor makes the same mixture.
+        products = points @ self._centers.T
+        between = self._centers @ self._centers.T
+        squares = np.diagonal(between)
+        nearest = (squares - 2 * products).argmin(axis=1)
+        rows = np.arange(len(colors))
+        apart = squares + squares[nearest, None] - 2 * between[nearest]
+        along = products - products[rows, nearest, None] - between[nearest] + squares[nearest, None]
+        # The nearest one with itself is no mixture.
+        share = np.clip(along / np.where(apart, apart, 1), 0, 0.5)
+        missed = share * (share * apart - 2 * along)
+        missed += _CONTRAST_COSTS * share * (1 - share) * apart
+        other = missed.argmin(axis=1)
+        part = np.rint(_THRESHOLDS * share[rows, other]).astype(np.uint32)
+        swap = self._luma[nearest] > self._luma[other]
+        brighter = np.where(swap, nearest, other).astype(np.uint32)
+        darker = np.where(swap, other, nearest).astype(np.uint32)
+        part = np.where(swap, _THRESHOLDS - part, part)
+        return np.asarray((part + 1) << 16 | brighter << 8 | darker, dtype=np.uint32)
 
 
 class ErrorDiffusion:
@@ -119,18 +187,9 @@ def _levels(values: NDArray[np.floating]) -> NDArray[np.uint8]:
     return levels
 
 
-def _bayer(size: int) -> NDArray[np.float32]:
-    """Return the index matrix of a power of two, scaled to between -1/2 and 1/2."""
-    matrix = np.zeros((1, 1))
+def _bayer(size: int) -> NDArray[np.uint32]:
+    """Return the index matrix of a power of two: each number below its square once."""
+    matrix = np.zeros((1, 1), dtype=np.uint32)
     while len(matrix) < size:
         matrix = np.block([[4 * matrix, 4 * matrix + 2], [4 * matrix + 3, 4 * matrix + 1]])
-    return ((matrix + 0.5) / matrix.size - 0.5).astype(np.float32)
-
-
-def _spacing(palette: NDArray[np.uint8]) -> np.float32:
-    """Return the median distance of a color from its nearest other one, per channel."""
-    difference = palette[:, None].astype(np.float32) - palette.astype(np.float32)
-    distances = np.sqrt(np.square(difference).sum(axis=-1))
-    np.fill_diagonal(distances, np.inf)
-    nearest = distances.min(axis=1)
-    return np.float32(np.median(nearest) / np.sqrt(3)) if len(palette) > 1 else np.float32(0)
+    return matrix

@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from quantization.alpha import join_alpha
 from quantization.color import srgb_to_oklab
 from quantization.decoding import STRIP_PIXELS, Image
-from quantization.dithering import DIFFUSION_STRIP_PIXELS, ErrorDiffusion, Labeler, OrderedDither
+from quantization.dithering import (
+    DIFFUSION_STRIP_PIXELS,
+    ErrorDiffusion,
+    Labeler,
+    OrderedDither,
+    Placing,
+)
 from quantization.encoding.png import blank_indices
 from quantization.errors import EmptyImage
 from quantization.options import Dither, Space
@@ -26,6 +32,12 @@ _UNKNOWN = 255
 
 _CELL = 8
 """Levels a channel of the cells of colors that are labeled at once."""
+
+
+_PLACINGS: dict[Space, Placing] = {
+    "rgb": lambda levels: levels.astype(np.float64),
+    "oklab": lambda levels: np.rint(4096 * srgb_to_oklab(levels)),
+}
 
 
 class Recolored(NamedTuple):
@@ -85,7 +97,7 @@ def recolor(
         case "none":
             pass
         case "ordered":
-            label = OrderedDither(label, palette)
+            label = OrderedDither(palette, _PLACINGS[space])
         case "diffusion":
             label, strip_pixels = ErrorDiffusion(label, palette), DIFFUSION_STRIP_PIXELS
         case unknown:

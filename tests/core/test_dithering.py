@@ -5,7 +5,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image as Pillow
@@ -19,6 +19,10 @@ images = arrays(
 )
 palettes = arrays(np.uint8, st.tuples(st.integers(1, 8), st.just(3)))
 GRAYS = np.array([[0] * 3, [255] * 3], dtype=np.uint8)
+
+
+def as_levels(levels):
+    return levels.astype(float)
 
 
 def pixel_by_pixel(pixels, palette):
@@ -58,32 +62,48 @@ def test_diffusion_is_that_of_going_pixel_by_pixel(pixels, palette, cuts):
 
 @given(images, palettes, st.lists(st.integers(1, 12)))
 def test_ordered_is_the_same_however_it_is_cut(pixels, palette, cuts):
-    whole = OrderedDither(NearestLabels(palette), palette)(pixels)
+    whole = OrderedDither(palette, as_levels)(pixels)
 
-    dither = OrderedDither(NearestLabels(palette), palette)
+    dither = OrderedDither(palette, as_levels)
     np.testing.assert_array_equal(in_strips(dither, pixels, cuts), whole)
 
 
-@given(images, palettes)
-def test_pixels_of_palette_colors_stay(pixels, palette):
+@pytest.mark.parametrize("dither", ["ordered", "diffusion"])
+@pytest.mark.parametrize("space", ["rgb", "oklab"])
+@given(pixels=images, palette=palettes)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_pixels_of_palette_colors_stay(pixels, palette, space, dither, tmp_path):
     own = np.random.default_rng(0).integers(0, 2, pixels.shape[:2], dtype=bool)
-    pixels[own, :3] = palette[0]
+    pixels[own, :3], pixels[..., 3:] = palette[0], 255
+    Pillow.fromarray(pixels).save(tmp_path / "image.png")
 
-    labels = ErrorDiffusion(NearestLabels(palette), palette)(pixels)
+    image = open_image(tmp_path / "image.png", max_pixels=1000)
+    recolored = recolor(image, palette, space=space, dither=dither)
 
-    assert (palette[labels[own]] == palette[0]).all()
+    assert (recolored.entries[recolored.indices][own][:, :3] == palette[0]).all()
 
 
-@pytest.mark.parametrize("dither", [OrderedDither, ErrorDiffusion])
+@pytest.mark.parametrize("dither", ["ordered", "diffusion"])
 @pytest.mark.parametrize("gray", [0, 64, 96, 128, 160, 255])
-def test_mixture_has_the_mean_of_what_it_imitates(dither, gray):
-    pixels = np.full((64, 64, 3), gray, dtype=np.uint8)
+def test_mixture_has_the_mean_of_what_it_imitates(gray, dither, tmp_path):
+    Pillow.new("RGB", (64, 64), (gray,) * 3).save(tmp_path / "gray.png")
 
-    labels = dither(NearestLabels(GRAYS), GRAYS)(pixels)
+    recolored = recolor(open_image(tmp_path / "gray.png", max_pixels=4096), GRAYS, dither=dither)
 
-    # Ordered dithering of two grays in 64 thresholds spreads by their distance, 255 * sqrt(3).
-    # Damped errors are lost in part, and the more of them the farther a gray is from the middle.
-    assert GRAYS[labels].mean() == pytest.approx(gray, abs=7)
+    # Of an ordered mixture there are 64 shares. Damped errors are lost in part, and the more of
+    # them the farther a gray is from the middle.
+    off = {"ordered": 2, "diffusion": 7}[dither]
+    assert recolored.entries[recolored.indices].mean() == pytest.approx(gray, abs=off)
+
+
+def test_ordered_mixes_the_colors_on_both_sides():
+    """A color a quarter of the way is the nearer one on three pixels of four."""
+    palette = np.array([[200, 30, 30], [0, 255, 0], [40, 30, 30]], dtype=np.uint8)
+    pixels = np.full((8, 8, 3), [80, 30, 30], dtype=np.uint8)
+
+    labels = OrderedDither(palette, as_levels)(pixels)
+
+    assert np.bincount(labels.ravel(), minlength=3).tolist() == [16, 0, 48]
 
 
 @pytest.mark.parametrize("dither", ["none", "ordered", "diffusion"])
