@@ -19,6 +19,7 @@ RESULT = {
         "sequencer": "0A",
         "width": 4,
         "height": 3,
+        "ignored_metadata": ["mtime"],
     },
     "source_file": {"format": "jpeg", "bytes": 100, "frames": 1},
     "image_file": {

@@ -13,7 +13,7 @@ with quick_imports():
 
     from quantization.contract import Source
     from quantization.decoding import open_image
-    from quantization.options import refuse_sides
+    from quantization.options import ignored_metadata, refuse_sides
     from quantization.sampling import STRIP_PIXELS, summarize
     from quantization.service.find_upload import options_of
     from quantization.service.messages import ObjectKey, Sampled, SampleRequest
@@ -65,7 +65,12 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     logger.info("sampled", width=width, height=height, sample_size=sample_size)
     return msgspec.to_builtins(
         Sampled(
-            source=Source(**msgspec.structs.asdict(request.upload), width=width, height=height),
+            source=Source(
+                **msgspec.structs.asdict(request.upload),
+                width=width,
+                height=height,
+                ignored_metadata=ignored_metadata(upload["Metadata"]),
+            ),
             summary=claim,
             sample_size=sample_size,
             ks=ks,

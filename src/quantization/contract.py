@@ -45,6 +45,9 @@ class Source(Upload, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     width: int
     height: int
+    ignored_metadata: Annotated[
+        list[str], Meta(description="names of the object's metadata that are no options")
+    ] = []
 
 
 class Score(Struct, frozen=True, kw_only=True):

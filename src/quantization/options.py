@@ -5,6 +5,7 @@ the metadata of an upload (``x-amz-meta-<name>``), the variables of the stack, t
 command, the JSON Schema of the result, and the table in README.
 """
 
+import difflib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, Self, get_args, get_origin
 
@@ -106,7 +107,7 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Return these options with those changed that are given, as text, by their names.
 
         An end of the window that is not given moves with the other one where it has to: the
-        window keeps its width. Names of no option are ignored; see `refuse_unknown`.
+        window keeps its width. Names of no option are ignored; see `ignored_metadata`.
 
         Raises
         ------
@@ -155,20 +156,48 @@ def refuse_sides(image_format: ImageFormat, width: int, height: int) -> None:
 
 
 def refuse_unknown(names: Iterable[str]) -> None:
-    """Refuse metadata that is no option: more likely than not it is a misspelled one.
+    """Refuse names that are no options.
 
     Raises
     ------
     InvalidOptions
     """
-    if unknown := set(names) - FIELDS.keys() - _OF_OTHERS:
+    if unknown := set(names) - FIELDS.keys():
         raise InvalidOptions(
             f"{', '.join(sorted(unknown))}: no such option; choose from {', '.join(FIELDS)}"
         )
 
 
-_OF_OTHERS = {"mtime", "atime", "ctime", "uid", "gid", "mode", "md5chksum", "s3cmd-attrs"}
-"""Metadata that rclone, s3fs and s3cmd add to every upload of their own accord."""
+def ignored_metadata(names: Iterable[str]) -> list[str]:
+    """Return the names of metadata that are no options: others keep notes there, too.
+
+    Raises
+    ------
+    InvalidOptions
+        If one looks as if an option was meant: spelled otherwise, or by another word for it.
+    """
+    ignored = sorted(set(names) - FIELDS.keys())
+    for name in ignored:
+        if meant := _option_meant(name):
+            raise InvalidOptions(f"{name}: no such option; {meant} is meant, or rename it")
+    return ignored
+
+
+OTHER_WORDS = {"color": "k", "colors": "k", "colour": "k", "colours": "k", "numcolors": "k"}
+"""What people call an option, without hyphens."""
+
+
+def _option_meant(name: str) -> str | None:
+    plain = "".join(filter(str.isalnum, name.lower()))
+    spelled = {"".join(filter(str.isalnum, option)): option for option in FIELDS}
+    if option := (spelled | OTHER_WORDS).get(plain):
+        return option
+    long = [option for option in spelled if len(option) > 4]  # Few letters are alike by chance.
+    for option in difflib.get_close_matches(plain, long, cutoff=0.75):
+        # A name that ends in an option's, such as file-format, is one of its own.
+        if plain[0] == option[0] and abs(len(plain) - len(option)) <= 3:
+            return spelled[option]
+    return None
 
 
 class Values(NamedTuple):

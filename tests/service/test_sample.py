@@ -21,7 +21,7 @@ from quantization.errors import (
     UnsupportedImage,
 )
 from quantization.histogram import MOST_EXACT, ColorCount, pool
-from quantization.options import LARGEST_K, MAX_SIZES, Options
+from quantization.options import LARGEST_K, MAX_SIZES, Options, ignored_metadata
 from quantization.pixel_sample import PixelSample
 from quantization.sampling import candidate_ks, summarize
 from quantization.service.messages import FittedScore, Sampled, SampleRequest
@@ -210,6 +210,28 @@ def test_widest_window_of_the_largest_palettes_fits_into_a_state():
     assert len(msgspec.json.encode([score] * MAX_SIZES)) < quota
 
 
+# As their makers document what they add to an object.
+NOTES_OF_OTHERS = {
+    "AWS Transfer Family": ["user-agent", "user-agent-id"],
+    "DataSync, File Gateway": [
+        *("file-owner", "file-group", "file-permissions", "file-atime", "file-mtime")
+    ],
+    "rclone": ["mtime", "md5chksum"],
+    "s3fs": ["ctime", "atime", "uid", "gid", "mode"],
+    "s3cmd": ["s3cmd-attrs"],
+    "applications": ["original-filename", "file-format", "album", "workspace", "x-request", "kind"],
+}
+
+
+@pytest.mark.parametrize("names", NOTES_OF_OTHERS.values(), ids=NOTES_OF_OTHERS)
+def test_metadata_of_others_are_ignored_and_listed(upload, make_png, context, names):
+    given = dict.fromkeys(names, "anything") | {"k": "2"}
+    sampled = run(upload("a.png", make_png(np.zeros((5, 7, 3))), **given), context)
+
+    assert sampled.source.ignored_metadata == sorted(names)
+    assert sampled.options.k == 2
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -226,15 +248,26 @@ def test_widest_window_of_the_largest_palettes_fits_into_a_state():
         ({"k-min": "1", "k-max": "65"}, r"are 65 sizes; at most 64 are tried"),
         ({"k": "16", "k-min": "8"}, r"k stands in place of k-min and k-max"),
         ({"k": "null"}, r"k 'null' is not a whole number from 1 to 255"),
-        (
-            {"dithering": "ordered", "mtime": "1"},
-            r"dithering: no such option; choose from criterion, error-budget, .*dither, palettes$",
-        ),
+        ({"dithering": "ordered", "mtime": "1"}, r"dithering: no such option; dither is meant"),
+        ({"k_min": "8"}, r"k_min: no such option; k-min is meant"),
+        ({"criterium": "guarded"}, r"criterium: no such option; criterion is meant"),
+        ({"colors": "8"}, r"colors: no such option; k is meant"),
+        ({"pallete": "gpl"}, r"pallete: no such option; palettes is meant"),
     ],
 )
 def test_option_that_does_not_exist_is_refused(upload, photo, context, options, message):
     with pytest.raises(InvalidOptions, match=message):
         run(upload("a.jpg", photo.read_bytes(), **options), context)
+
+
+def test_option_in_capitals_is_taken_as_it_is_meant(upload, make_png, context):
+    # S3 makes the names of metadata lower case; what does not is refused like a misspelling.
+    assert (
+        run(upload("a.png", make_png(np.zeros((5, 7, 3))), **{"K-Max": "3"}), context).options.k_max
+        == 3
+    )
+    with pytest.raises(InvalidOptions, match="K-Max: no such option; k-max is meant"):
+        ignored_metadata(["K-Max"])
 
 
 # Counting colors.

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from quantization.contract import Backfill, Upload
 from quantization.errors import InvalidOptions
-from quantization.options import Options, refuse_unknown
+from quantization.options import Options, ignored_metadata, refuse_unknown
 from quantization.service.messages import FindRequest, Found, ObjectCreated
 from quantization.service.storage.results import ABSENT, read_result
 
@@ -28,7 +28,7 @@ def options_of(
     """
     asked = backfill.options if backfill else {}
     refuse_unknown(asked)
-    refuse_unknown(metadata)
+    ignored_metadata(metadata)  # For what it refuses.
     return defaults.updated(asked).updated(metadata)
 
 
