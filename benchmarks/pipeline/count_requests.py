@@ -100,17 +100,15 @@ def main() -> None:
         sampled, counted["sample"] = call("sample", {"upload": upload, "execution": EXECUTION})
         k = sampled["ks"][0]
         fitted, counted["score_k"] = call(
-            "score_k",
-            {"k": k, "beyond": k - 1, "summary": sampled["summary"], "execution": EXECUTION},
+            "score_k", {"k": k, "summary": sampled["summary"], "execution": EXECUTION}
         )
         palette = fitted.pop("palette")
-        del fitted["silhouette_beyond"]
         chosen = {
             "source": sampled["source"],
             "sample_size": sampled["sample_size"],
             "options": sampled["options"],
             "picks": {"silhouette": k, "guarded": k},
-            "silhouette_at": "edge",
+            "silhouette_on_edge": True,
             "k": k,
             "palette": palette,
             "scores": [fitted],

@@ -44,7 +44,7 @@ def build_result(
         ),
         options=request.options,
         picks=request.picks,
-        silhouette_at=request.silhouette_at,
+        silhouette_on_edge=request.silhouette_on_edge,
         k=request.k,
         palette=[Swatch(color, share) for color, share in swatches],
         scores=request.scores,
