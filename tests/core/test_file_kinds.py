@@ -460,3 +460,11 @@ def test_no_message_shows_a_path_or_the_name_of_a_library(kind, refusal, tmp_pat
         message = refusal(whole[:length]).lower()
         assert str(tmp_path) not in message
         assert not any(name in message for name in ("vips", "opencv", "lib", "2vips"))
+
+
+def test_warnings_of_libvips_are_not_handled_in_python(decode, caplog):
+    """GLib ends the process where handling a warning leads to another, by way of the garbage."""
+    body = tiff(flat(200, "u1", 4), 2)  # What the fourth channel is remains unsaid.
+
+    assert decode(body).shape == (8, 8, 4)
+    assert [record for record in caplog.records if record.name.startswith("pyvips")] == []

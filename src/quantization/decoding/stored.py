@@ -28,6 +28,11 @@ _UNSTATED = {1000, 2834, 2835}
 # libvips remembers what it read from a path, even when the path has another file by now.
 pyvips.cache_set_max(0)
 
+# pyvips passes libvips' warnings on to Python. While it does so Python may look for garbage, an
+# image among it may warn as it is closed, and GLib ends a process in which a warning leads to
+# another. Without that handler they go to standard error.
+pyvips._remove_log_handler()
+
 
 class Stored(NamedTuple):
     """A file whose header has been read.
