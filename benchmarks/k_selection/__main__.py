@@ -59,6 +59,24 @@ def try_synthetic(job: tuple[str, int, int, float]) -> tuple[str, int, dict[str,
     return name, k, choices(scored, budget), exact
 
 
+def try_window(job: tuple[str, int, str, float]) -> tuple[str, int, str, dict[str, int]]:
+    """Choose K for one synthetic image in a window that holds the true k at one place."""
+    cv2.setNumThreads(1)
+    name, k, place, budget = job
+    window = _windows(k)[place]
+    pixels = synthetic.make(synthetic.CONDITIONS[name], k, 0)
+    scored = tables.of_image(pixels, 1, window, baseline=False)
+    return name, k, place, tables.picks(scored.draws[0], budget, window)
+
+
+def _windows(k: int) -> dict[str, tuple[int, int]]:
+    return {
+        "smallest of the window": (k, k + 6),
+        "inside": (max(1, k - 3), k + 3),
+        "largest of the window": (max(1, k - 6), k),
+    }
+
+
 def try_picture(job: tuple[Path, int, float]) -> tuple[Path, Choice]:
     """Choose K for one real image and compare the recolored image with it."""
     cv2.setNumThreads(1)
@@ -94,6 +112,22 @@ def print_synthetic(results: Iterable[tuple[str, int, dict[str, list[int]], bool
     line("all well separated", [r for r in kept if synthetic.CONDITIONS[r[0]].separable])
     flat = [exact for name, _, _, exact in kept if name.startswith("flat")]
     print(f"flat images whose palette is exactly their colors: {100 * np.mean(flat):.1f} %")
+
+
+def print_windows(results: list[tuple[str, int, str, dict[str, int]]]) -> None:
+    """Print how often the true k is found wherever it lies in the window."""
+    print("\nwell separated images of 2 to 40 colors: the true k exactly, %")
+    print(f"{'true k':34s}{'images':>7s}", *(f"{name:>14s}" for name in CRITERIA[1:]))
+    for place in [*_windows(8), "anywhere"]:
+        some = [result for result in results if place in (result[2], "anywhere")]
+        found = [
+            f"{100 * np.mean([chosen[name] == k for _, k, _, chosen in some]):14.1f}"
+            for name in CRITERIA[1:]
+        ]
+        print(f"{place:34s}{len(some):7d}", *found)
+    for name, k, place, chosen in results:
+        if {*chosen.values()} != {k}:
+            print(f"missed: {name}, {k} colors, {place}: {chosen}")
 
 
 def print_pictures(title: str, results: list[tuple[Path, Choice]], budget: float) -> None:
@@ -162,6 +196,14 @@ def main() -> None:
             (n, k, s, options.budget) for n in synthetic.CONDITIONS for k in ks for s in repeats
         ]
         print_synthetic(each(try_synthetic, known))
+        separable = [name for name, made in synthetic.CONDITIONS.items() if made.separable]
+        ks_anywhere = [2, 3, 8, 21, 40] if options.quick else [2, 3, *range(4, 41, 4)]
+        print_windows(
+            each(
+                try_window,
+                list(itertools.product(separable, ks_anywhere, _windows(8), [options.budget])),
+            )
+        )
         groups = {"photos": pictures.photos(), "illustrations": pictures.illustrations()}
         if options.quick:
             groups = {name: paths[:4] for name, paths in groups.items()}

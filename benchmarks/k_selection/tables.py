@@ -12,27 +12,23 @@ import yaml
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-from benchmarks.steps import SPACE
-from quantization import accents, clustering, color, histogram, pixel_sample, sampling, smoothness
-from quantization.clustering import (
-    Fit,
-    find_clusters,
-    fit,
-    measure,
-    nearest_center,
-    silhouette,
-)
+from quantization import clustering, histogram, pixel_sample, sampling
+from quantization.clustering import fit, k_means, mean_error, nearest, silhouette, silhouette_of
 from quantization.color import to_hex
 from quantization.options import Options
 from quantization.summary import Colors, Summary
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / "benchmarks/k_selection/.cache"
-K_MIN, K_MAX = 8, 32
+WINDOW = K_MIN, K_MAX = 8, 32
 SAMPLE_SIZE = 2048
 SEED_SAMPLE_SIZE = 1000
 
-_SOURCES = [accents, clustering, color, histogram, pixel_sample, sampling, smoothness]
+_STATES = yaml.safe_load((ROOT / "statemachine/quantize.asl.yaml").read_text())["States"]
+_BEYOND = _STATES["ScoreEachK"]["ItemSelector"]["beyond"]
+_CHOICE = _STATES["ChooseK"]["Output"]
+
+_SOURCES = [clustering, pixel_sample, histogram, sampling]
 _VERSION = "".join(Path(str(module.__file__)).read_text() for module in _SOURCES)
 
 
@@ -49,44 +45,52 @@ class Tables(NamedTuple):
     seed_draws: list[list[dict[str, Any]]]
 
 
-def of_image(pixels: NDArray[np.uint8], seeds: int) -> Tables:
-    """Score an image, or find its scores in the cache."""
-    key = hashlib.sha256(pixels.tobytes() + f"{pixels.shape} {seeds} {_VERSION}".encode())
+def of_image(
+    pixels: NDArray[np.uint8], seeds: int, window: tuple[int, int] = WINDOW, baseline: bool = True
+) -> Tables:
+    """Score an image, or find its scores in the cache; without the baseline it has no draws."""
+    asked = f"{pixels.shape} {seeds} {window} {baseline} {_VERSION}"
+    key = hashlib.sha256(pixels.tobytes() + asked.encode())
     path = CACHE / f"{key.hexdigest()[:32]}.json"
     if not path.exists():
         CACHE.mkdir(exist_ok=True)
         tables = [
-            _score(pixels, seeds),
-            [_score_seeds_way(pixels, seed) for seed in range(seeds)],
+            _score(pixels, seeds, window),
+            [_score_seeds_way(pixels, seed) for seed in range(seeds if baseline else 0)],
         ]
         path.write_text(json.dumps(tables))
     return Tables(*json.loads(path.read_text()))
 
 
-def _score(pixels: NDArray[np.uint8], seeds: int) -> list[list[dict[str, Any]]]:
+def _score(
+    pixels: NDArray[np.uint8], seeds: int, window: tuple[int, int]
+) -> list[list[dict[str, Any]]]:
     """Score every K; after the first draw only the silhouette is another."""
-    summaries = [_summarize(pixels, seed) for seed in range(seeds)]
+    summaries = [_summarize(pixels, seed, window) for seed in range(seeds)]
     summary, ks = summaries[0]
-    fits = [fit(summary, k, SPACE) for k in ks]
-    clusters = [find_clusters(summary, k) for k in ks]
+    first = [_record(k, *fit(summary, k)) for k in ks]
+    for row in first:
+        beyond = _evaluate(_BEYOND, window, context={"Map": {"Item": {"Value": row["k"]}}})
+        row["silhouette_beyond"] = None if beyond is None else silhouette_of(summary, beyond)
+    centroids = {k: k_means(summary.pooled, k) for k in ks}
 
-    def redrawn(sample: Colors) -> list[Fit]:
-        labels = [nearest_center(sample.rgb, centers) for centers in clusters]
+    def redrawn(sample: Colors) -> list[dict[str, Any]]:
         return [
-            first._replace(silhouette=silhouette(sample, those))
-            for first, those in zip(fits, labels, strict=True)
+            row | {"silhouette": silhouette(sample, nearest(sample.rgb, centroids[row["k"]]))}
+            for row in first
         ]
 
-    draws = [fits, *(redrawn(other.sample) for other, _ in summaries[1:])]
-    return [[_record(f) for f in draw] for draw in draws]
+    return [first, *(redrawn(other.sample) for other, _ in summaries[1:])]
 
 
-def _summarize(pixels: NDArray[np.uint8], seed: int) -> tuple[Summary, list[int]]:
+def _summarize(
+    pixels: NDArray[np.uint8], seed: int, window: tuple[int, int]
+) -> tuple[Summary, list[int]]:
     return sampling.summarize(
         [pixels],
         pixels=pixels.shape[0] * pixels.shape[1],
-        k_min=K_MIN,
-        k_max=K_MAX,
+        k_min=window[0],
+        k_max=window[1],
         sample_size=SAMPLE_SIZE,
         seed=seed,
     )
@@ -102,26 +106,36 @@ def _score_seeds_way(pixels: NDArray[np.uint8], seed: int) -> list[dict[str, Any
     for k in range(min(K_MIN, distinct), min(K_MAX, distinct) + 1):
         kmeans = KMeans(k, n_init=10, random_state=0).fit(sample.rgb)
         palette = np.rint(kmeans.cluster_centers_).astype(np.uint8)
-        alone = Summary(sample, np.ones(len(drawn), np.float32), sample, sample)
-        rows.append(_record(measure(alone, palette, "rgb", kmeans.cluster_centers_)))
+        measured = silhouette(sample, nearest(sample.rgb, kmeans.cluster_centers_))
+        rows.append(_record(k, palette, measured, kmeans.inertia_, mean_error(sample, palette)))
     return rows
 
 
-def _record(fit: Fit) -> dict[str, Any]:
-    return fit._asdict() | {"k": len(fit.palette), "palette": to_hex(fit.palette)}
+def _record(
+    k: int, palette: NDArray[np.uint8], measured: float | None, inertia: float, error: float
+) -> dict[str, Any]:
+    return {
+        "k": k,
+        "silhouette": measured,
+        "inertia": float(inertia),
+        "error": error,
+        "silhouette_beyond": None,
+        "palette": to_hex(palette),
+    }
 
 
-def _choose_k() -> jsonata.Jsonata:
-    definition = yaml.safe_load((ROOT / "statemachine/quantize.asl.yaml").read_text())
-    expression = definition["States"]["ChooseK"]["Output"]
-    return jsonata.Jsonata(expression.strip().removeprefix("{%").removesuffix("%}"))
-
-
-def picks(scores: list[dict[str, Any]], budget: float = 2.0) -> dict[str, int]:
-    """Reduce scores as the state machine's own expression does: each criterion's K."""
-    program = _choose_k()
-    program.assign("states", {"input": {"scores": scores}})
-    options = Options(k_min=K_MIN, k_max=K_MAX, error_budget=budget)
+def _evaluate(expression: str, window: tuple[int, int], budget: float = 2.0, **states: Any) -> Any:
+    """Evaluate an expression of the state machine's own."""
+    program = jsonata.Jsonata(expression.strip().removeprefix("{%").removesuffix("%}"))
+    program.assign("states", states)
+    options = Options(k_min=window[0], k_max=window[1], error_budget=budget)
     program.assign("sampled", {"options": msgspec.to_builtins(options)})
-    chosen: dict[str, int] = program.evaluate(None)["picks"]
+    return program.evaluate(None)
+
+
+def picks(
+    scores: list[dict[str, Any]], budget: float = 2.0, window: tuple[int, int] = WINDOW
+) -> dict[str, int]:
+    """Reduce scores as the state machine does: each criterion's K."""
+    chosen: dict[str, int] = _evaluate(_CHOICE, window, budget, input={"scores": scores})["picks"]
     return chosen

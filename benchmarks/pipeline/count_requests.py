@@ -100,15 +100,17 @@ def main() -> None:
         sampled, counted["sample"] = call("sample", {"upload": upload, "execution": EXECUTION})
         k = sampled["ks"][0]
         fitted, counted["score_k"] = call(
-            "score_k", {"k": k, "summary": sampled["summary"], "execution": EXECUTION}
+            "score_k",
+            {"k": k, "beyond": k - 1, "summary": sampled["summary"], "execution": EXECUTION},
         )
         palette = fitted.pop("palette")
+        del fitted["silhouette_beyond"]
         chosen = {
             "source": sampled["source"],
             "sample_size": sampled["sample_size"],
             "options": sampled["options"],
             "picks": {"silhouette": k, "guarded": k},
-            "silhouette_on_edge": True,
+            "silhouette_at": "edge",
             "k": k,
             "palette": palette,
             "scores": [fitted],

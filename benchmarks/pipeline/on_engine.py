@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from emulator import engine
 from emulator.deploy import deploy
-from quantization_client.follow import Execution, Executions, upload
+from quantization_client.follow import Execution, find_execution, upload
 from quantization_client.stack import Stack, find_stack
 
 
@@ -36,13 +36,10 @@ def run(source: Path, runs: int, port: int) -> Taken:
 
 def one(stack: Stack, source: Path, key: str) -> Taken:
     """Upload an image and wait for its result."""
-    executions = Executions(stack)
-    executions.poll()
     start = time.time()
     version_id = upload(stack, source, key, {})
-    while (arn := executions.started_by(version_id)) is None:
+    while (arn := find_execution(stack, key, version_id)) is None:
         time.sleep(0.02)
-        executions.poll()
     execution = Execution(stack, arn)
     while (ended := execution.poll().ended) is None:
         time.sleep(0.02)

@@ -21,6 +21,7 @@ from collections import defaultdict, deque
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jsonata
 import numpy as np
 import yaml
 from numpy.typing import NDArray
@@ -61,6 +62,8 @@ class Machine(NamedTuple):
 
     retriers: tuple[Retrier, ...]
     time_limit: float
+    at_once: str
+    """JSONata: how many K are scored at once, by how often Sample was tried again."""
 
     @classmethod
     def read(cls, file: Path) -> "Machine":
@@ -69,7 +72,23 @@ class Machine(NamedTuple):
         states = definition["States"]
         tasks = [states["Sample"], states["ScoreEachK"]["ItemProcessor"]["States"]["ScoreK"]]
         tasks.append(states["Render"])
-        return cls(tuple(map(cls._retrier, tasks)), definition["TimeoutSeconds"])
+        at_once = states["Sample"]["Assign"]["map_concurrency"]
+        return cls(
+            tuple(map(cls._retrier, tasks)),
+            definition["TimeoutSeconds"],
+            at_once.removeprefix("{%").removesuffix("%}"),
+        )
+
+    def map_concurrency(self, parameter: int) -> np.ndarray:
+        """Return how many K are scored at once after no retry of Sample, one, and so on."""
+        text = self.at_once.replace("${MapConcurrency}", str(parameter))
+        counts = []
+        for retries in range(self.retriers[SAMPLE].attempts + 1):
+            expression = jsonata.Jsonata(text)
+            frame = expression.create_frame()
+            frame.bind("states", {"context": {"State": {"RetryCount": retries}}})
+            counts.append(expression.evaluate(None, frame))
+        return np.array(counts)
 
     @staticmethod
     def _retrier(task: dict[str, Any]) -> Retrier:
@@ -109,7 +128,7 @@ class Burst:
         uploads = round(uploads * part)
         self.machine = machine
         self.concurrency = round(concurrency * part)
-        self.map_concurrency = map_concurrency
+        self.map_concurrency = machine.map_concurrency(map_concurrency)
         self.ticks = [max(1, math.ceil(s / TICK)) for s in seconds]
         self.rng = np.random.default_rng(0)
         self.starts = Bucket(STARTS_BUCKET * part, STARTS_A_SECOND * part)
@@ -118,6 +137,7 @@ class Burst:
         self.began = np.zeros(uploads, np.int64)
         self.running = np.zeros(uploads, bool)
         self.launched = np.zeros(uploads, np.int16)
+        self.at_once = np.zeros(uploads, np.int16)
         self.scored = np.zeros(uploads, np.int16)
         # By tick: calls that are due as (kind, executions, tries so far), and calls that end.
         self.due: dict[int, list[tuple[int, np.ndarray, np.ndarray]]] = defaultdict(list)
@@ -156,7 +176,7 @@ class Burst:
             self.in_use -= len(ended)
             executions = ended[self.running[ended]]
             if kind == SAMPLE:
-                self._launch(executions, np.full(len(executions), self.map_concurrency))
+                self._launch(executions, self.at_once[executions])
             elif kind == SCORE:
                 executions, counts = np.unique(executions, return_counts=True)
                 self.scored[executions] += counts.astype(np.int16)
@@ -195,6 +215,8 @@ class Burst:
         begun, refused = executions[:room], executions[room:]
         if len(begun):
             self.in_use += len(begun)
+            if kind == SAMPLE:
+                self.at_once[begun] = self.map_concurrency[tries[:room]]
             self.ending[self.tick + self.ticks[kind]].append((kind, begun))
         if len(refused):
             self._try_again(kind, refused, tries[room:] + 1)

@@ -20,7 +20,7 @@ from pathlib import Path
 from benchmarks.reliability.on_engine import deployed, small_image
 from emulator import engine
 from quantization.errors import REFUSALS
-from quantization.service.storage.results import error_key, without_extension
+from quantization.service.storage.keys import error_key, without_extension
 from tests.support.corpus import corpus
 from tests.support.service import Service
 

@@ -18,7 +18,7 @@ with quick_imports():
     from quantization.service.find_upload import options_of
     from quantization.service.messages import ObjectKey, Sampled, SampleRequest
     from quantization.service.stack_defaults import default_options
-    from quantization.service.storage.results import check_key
+    from quantization.service.storage.keys import check_key, summary_key
     from quantization.service.storage.s3 import make_client, storage_faults
     from quantization.service.storage.summaries import save_summary
     from quantization.service.storage.uploads import as_file, open_upload
@@ -55,7 +55,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
             whole_image=WHOLE_IMAGE,
         )
 
-    claim = ObjectKey(WORK_BUCKET, f"{request.execution.rpartition(':')[2]}/summary.npz")
+    claim = ObjectKey(WORK_BUCKET, summary_key(request.upload, request.execution))
     save_summary(s3, claim, summary.to_arrays())
 
     width, height = image.width, image.height

@@ -11,7 +11,7 @@ with quick_imports():
     from aws_lambda_powertools.metrics import MetricUnit
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from quantization.clustering import fit
+    from quantization.clustering import fit, silhouette_of
     from quantization.color import to_hex
     from quantization.service.messages import FittedScore, ScoreRequest
     from quantization.service.storage.s3 import make_client, storage_faults
@@ -29,7 +29,8 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     """Turn a `ScoreRequest` into a `FittedScore`."""
     request = msgspec.convert(event, ScoreRequest)
     summary = Summary.from_arrays(load_summary(s3, request.summary))
-    best = fit(summary, request.k, request.space)
+    best = fit(summary, request.k)
+    beyond = None if request.beyond is None else silhouette_of(summary, request.beyond)
 
     metrics.add_metric("KScored", MetricUnit.Count, 1)
     metrics.flush_metrics()
@@ -38,9 +39,9 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
         FittedScore(
             k=request.k,
             silhouette=best.silhouette,
+            silhouette_beyond=beyond,
             inertia=best.inertia,
             error=best.error,
-            accent_error=best.accent_error,
             palette=to_hex(best.palette),
         )
     )

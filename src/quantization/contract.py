@@ -60,19 +60,25 @@ class Score(Struct, frozen=True, kw_only=True):
     ]
     inertia: Annotated[
         float | None,
-        Meta(description="sum of squared RGB distances (levels 0..255) to the palette color"),
+        Meta(description="sum of squared RGB distances (levels 0..255) to the nearest centroid"),
     ]
     error: Annotated[
         float | None,
         Meta(description="mean OKLab distance x 100 of a pixel from its palette color"),
     ]
-    accent_error: Annotated[
-        float | None,
-        Meta(description="the same of the vivid color that suffers most, 0 if all keep their hue"),
-    ]
     failure: Annotated[
         str | None, Meta(description="name of the error, where this K could not be fitted")
     ] = None
+
+
+SilhouetteAt = Annotated[
+    Literal["peak", "edge"],
+    Meta(
+        description="where the best silhouette lies: on a peak, for the image is made of so many "
+        "clusters; or on the edge of the window, where the next size may be better still. Null "
+        "for neither"
+    ),
+]
 
 
 class Swatch(Struct, frozen=True):
@@ -114,9 +120,7 @@ class Result(Struct, frozen=True, kw_only=True):
             extra_json_schema={"propertyNames": {"enum": list(get_args(Criterion))}},
         ),
     ]
-    silhouette_on_edge: Annotated[
-        bool, Meta(description="whether the silhouette's pick is the window's smallest or largest")
-    ]
+    silhouette_at: SilhouetteAt | None
     k: PaletteSize
     palette: Annotated[list[Swatch], Meta(description="most used first")]
     scores: Annotated[list[Score], Meta(description="one for each K tried")]

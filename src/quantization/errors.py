@@ -38,6 +38,24 @@ class ObjectGone(RefusedImage):
     advice = "Upload the image again."
 
 
+class ObjectArchived(RefusedImage):
+    """The object lies in an archive, such as S3 Glacier, and cannot be read at once."""
+
+    advice = "Upload the image in the storage class STANDARD, or one that is read as quickly."
+
+
+class ObjectEncrypted(RefusedImage):
+    """The object is encrypted with a key that the service has not, or may not use."""
+
+    advice = "Upload the image without a key of your own: the bucket encrypts it with its key."
+
+
+class ObjectUnversioned(RefusedImage):
+    """The event names no version of the object, or not its place among the key's uploads."""
+
+    advice = "Enable the versioning of the input bucket again, then upload the image again."
+
+
 class InvalidOptions(RefusedImage):
     """The object's metadata asks for something the service does not offer."""
 
@@ -48,6 +66,12 @@ class KeyTooLong(RefusedImage):
     """The object's key leaves no room for the endings of the results' keys."""
 
     advice = "Upload the image under a shorter key."
+
+
+class NameTaken(RefusedImage):
+    """The result's name belongs to an image with another key, such as ``a.jpg`` for ``a.png``."""
+
+    advice = "Upload the image under another name, or delete the other one's result JSON first."
 
 
 class AllScoresFailed(RefusedImage):

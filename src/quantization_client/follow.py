@@ -1,14 +1,28 @@
 """Upload an image, find the execution that its upload started, and follow it to the end."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import msgspec
-from botocore.exceptions import ClientError
+from boto3.exceptions import RetriesExceededError
+from botocore.exceptions import (
+    ClientError,
+    ConnectionError,  # noqa: A004 - botocore's own, of which Python's is no part
+    HTTPClientError,
+    IncompleteReadError,
+)
 
 from quantization.contract import Result
 from quantization.service.messages import ObjectKey, RenderedFiles
+from quantization.service.storage.keys import (
+    error_key,
+    execution_name,
+    result_key,
+    summary_prefix,
+)
 from quantization_client.stack import Stack
 
 if TYPE_CHECKING:
@@ -20,22 +34,53 @@ PAGE_SIZE = 50
 """Events read in one call; about what happens between two looks at an execution."""
 
 
-class QuantizeError(Exception):
-    """One image was not quantized."""
+class ImageError(Exception):
+    """One image was not quantized; the others are not concerned."""
 
 
-class NotStartedError(QuantizeError):
-    """The upload started no execution."""
-
-
-class FailedError(QuantizeError):
+class FailedError(ImageError):
     """The execution ended without a result."""
 
 
-class OverwrittenError(QuantizeError):
+class OverwrittenError(ImageError):
     """Another upload under the same key took the result's place."""
 
 
+class RejectedError(ImageError):
+    """AWS does not take this image, or has nothing of it any more."""
+
+
+class NotStartedError(Exception):
+    """The uploads start no executions."""
+
+
+_REJECTED = {"EntityTooLarge", "KeyTooLongError", "ExecutionDoesNotExist", "NoSuchKey", "404"}
+_BUSY = {"Throttling", "ThrottlingException", "TooManyRequestsException", "SlowDown"}
+_BUSY |= {"RequestLimitExceeded", "RequestTimeout"}
+
+
+@contextmanager
+def image_errors() -> Iterator[None]:
+    """Raise as `RejectedError` the errors of AWS that are about one image."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _REJECTED:
+            raise RejectedError(str(error)) from error
+        raise
+
+
+def passes(error: Exception) -> bool:
+    """Tell whether an error is AWS's being busy or out of reach, and no refusal."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status == 429 or status >= 500 or error.response["Error"]["Code"] in _BUSY
+    return isinstance(
+        error, ConnectionError | HTTPClientError | IncompleteReadError | RetriesExceededError
+    )
+
+
+@image_errors()
 def upload(stack: Stack, path: Path, key: str, metadata: dict[str, str]) -> str:
     """Stream a file to the input bucket; return the version that S3 gave it."""
     with path.open("rb") as file:
@@ -54,41 +99,47 @@ def is_uploaded(stack: Stack, key: str, version_id: str) -> bool:
     return True
 
 
-class Executions:
-    """The executions of a stack, found by the version of the object that started them."""
+def find_execution(stack: Stack, key: str, version_id: str) -> str | None:
+    """Return the ARN of the execution that an upload started, or None if nothing is known of it.
 
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-        self._by_version: dict[str, str] = {}
-        self._seen: set[str] = set()
-
-    def poll(self) -> None:
-        """Read the executions that were not seen yet; the newest come first."""
-        pages = self._stack.states.get_paginator("list_executions").paginate(
-            stateMachineArn=self._stack.state_machine
-        )
-        for page in pages:
-            new = [e["executionArn"] for e in page["executions"]]
-            new = [arn for arn in new if arn not in self._seen]
-            for arn in new:
-                described = self._stack.states.describe_execution(executionArn=arn)
-                if version_id := _version_in(described["input"]):
-                    self._by_version[version_id] = arn
-            self._seen.update(new)
-            if len(new) < len(page["executions"]):
-                return
-
-    def started_by(self, version_id: str) -> str | None:
-        """Return the ARN of the execution that an upload started, or None if not seen yet."""
-        return self._by_version.get(version_id)
-
-
-def _version_in(execution_input: str) -> str | None:
-    """Return the version that S3's event names, or None for an input that is no such event."""
-    match msgspec.json.decode(execution_input):
-        case {"detail": {"object": {"version-id": str(version_id)}}}:
-            return version_id
+    Step Functions can only list a machine's executions, of which there may be very many, and
+    describe them one by one. But Sample files its summary under the upload's version, and what an
+    execution leaves in the output bucket names the version and the execution.
+    """
+    listed = stack.s3.list_objects_v2(
+        Bucket=stack.work_bucket, Prefix=summary_prefix(version_id), MaxKeys=1
+    )
+    for summary in listed.get("Contents", []):
+        name = execution_name(summary["Key"])
+        return f"{stack.state_machine.replace(':stateMachine:', ':execution:')}:{name}"
+    for document in (error_key(key), result_key(key)):
+        left = _read_left(stack, document)
+        if left and left.source.version_id == version_id:
+            return left.execution
     return None
+
+
+def _read_left(stack: Stack, key: str) -> "_Left | None":
+    try:
+        body = stack.s3.get_object(Bucket=stack.output_bucket, Key=key)["Body"].read()
+        return msgspec.json.decode(body, type=_Left)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchKey":
+            raise
+    except msgspec.DecodeError:
+        pass  # somebody else's
+    return None
+
+
+class _Source(msgspec.Struct):
+    version_id: str
+
+
+class _Left(msgspec.Struct):
+    """What a result and a failure say of where they come from."""
+
+    source: _Source
+    execution: str
 
 
 @dataclass(frozen=True)
@@ -133,6 +184,7 @@ class Execution:
         self._last_id = 0
         self._start: datetime | None = None
 
+    @image_errors()
     def poll(self) -> Progress:
         """Read the events since the last look, and return how far the execution is."""
         new: dict[int, HistoryEventTypeDef] = {}
@@ -194,6 +246,7 @@ def _ending(event: "HistoryEventTypeDef", seconds: float) -> Ended | None:
     return Ended(seconds, error=details.get("error", event["type"]), cause=cause)
 
 
+@image_errors()
 def fetch_result(
     stack: Stack, ended: Ended, version_id: str, name: str, out: Path
 ) -> tuple[Result, dict[str, Path]]:

@@ -4,16 +4,19 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import distribution
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 import quantization
-from quantization.errors import InvalidOptions
+from quantization.errors import InvalidOptions, NameTaken
 from quantization.options import FIELDS, Options, description_of, values_of
 from quantization_client.backfill import Backfill, upload_list
+from quantization_client.follow import NotStartedError
 from quantization_client.run import Job, Outcome, Run
 from quantization_client.show import (
     BucketDisplay,
@@ -33,7 +36,7 @@ IMAGE_EXTENSIONS = {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".
 EPILOG = f"""\
 Interrupted with Ctrl-C, or ended by a fault, the same command goes on where it was: it finds the
 executions that it started and leaves out the images that were done. (It remembers them in
-OUT/.unfinished until it ends.)
+OUT/.unfinished until it ends.) It waits while AWS is busy or out of reach, for five minutes.
 
 With --bucket-prefix, --bucket-list or --bucket-inventory, the images are those that lie in the
 stack's input bucket already. Nothing is downloaded; the results are in the output bucket. The
@@ -55,7 +58,7 @@ exit codes:
   {ALL_DONE:<4} all images are done
   {SOME_FAILED:<4} some images failed
   {BAD_USAGE:<4} bad usage
-  {NO_STACK:<4} the stack cannot be reached
+  {NO_STACK:<4} the stack cannot be reached, or does not begin
   {INTERRUPTED:<4} interrupted
 """
 
@@ -93,15 +96,15 @@ def quantize(options: argparse.Namespace, connect: Callable[[], Stack]) -> int:
     outcomes: list[Outcome] = []
     try:
         metadata = _metadata(options)
-        jobs = find_jobs(options.images or [sample_image()], options.out)
+        jobs, left_out = find_jobs(options.images or [sample_image()], options.out)
         stack = connect()
-        display = Display(console, len(jobs))
+        display = Display(console, len(jobs) + len(left_out))
         run = Run(stack, options.out, metadata, display.update)
         left = run.still_to_do(jobs)
         if len(left) < len(jobs):
             console.print(f"{len(jobs) - len(left)} images were done before the interruption")
         with display.shown():
-            for outcome in run.outcomes(left):
+            for outcome in chain(left_out, run.outcomes(left)):
                 display.end(outcome)
                 outcomes.append(outcome)
                 if options.json:
@@ -111,8 +114,11 @@ def quantize(options: argparse.Namespace, connect: Callable[[], Stack]) -> int:
     except (UsageError, InvalidOptions) as error:
         console.print(f"error: {error}", style="red", markup=False)
         return BAD_USAGE
-    except (StackError, BotoCoreError, ClientError) as error:
+    except StackError as error:
         console.print(f"error: {error}", style="red", markup=False)
+        code = NO_STACK
+    except (NotStartedError, BotoCoreError, Boto3Error, ClientError) as error:
+        console.print(f"error: {error}; then the same command goes on", style="red", markup=False)
         code = NO_STACK
     except KeyboardInterrupt:
         console.print("interrupted; the same command goes on from here")
@@ -260,25 +266,36 @@ def sample_image() -> Path:
     return Path(str(distribution("scikit-learn").locate_file("sklearn/datasets/images/china.jpg")))
 
 
-def find_jobs(paths: list[Path], out: Path) -> list[Job]:
+def find_jobs(paths: list[Path], out: Path) -> tuple[list[Job], list[Outcome]]:
     """List the image files, each result under a name of its own.
 
     Folders are searched with all that is in them, except for the results' own folder `out`.
 
+    Returns
+    -------
+    jobs : list of Job
+    left_out : list of Outcome
+        The images whose results would have the name of another one's.
+
     Raises
     ------
     UsageError
-        If there is no image, or two would have the same result.
+        If there is no image.
     """
     jobs = [job for path in paths for job in _jobs_of(path, out)]
     if not jobs:
         raise UsageError(f"no image in {', '.join(map(str, paths))}")
     taken: dict[str, Job] = {}
+    left_out = {}
     for job in jobs:
-        other = taken.setdefault(job.stem, job)
-        if other.path != job.path:
-            raise UsageError(f"{other.path} and {job.path} would both become {job.stem}.png")
-    return list(taken.values())
+        first = taken.setdefault(job.stem, job)
+        if first.path != job.path:
+            left_out[job.path] = Outcome(
+                job,
+                error=f"{NameTaken.__name__}: {first.path} and {job.path} would both become"
+                f" {job.stem}.png; rename one of them",
+            )
+    return list(taken.values()), list(left_out.values())
 
 
 def _jobs_of(path: Path, out: Path) -> Iterator[Job]:

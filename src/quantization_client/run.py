@@ -7,17 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
-from botocore.exceptions import ClientError
+from boto3.exceptions import Boto3Error
+from botocore.exceptions import BotoCoreError, ClientError
 
 from quantization.contract import Result
 from quantization_client.follow import (
     Execution,
-    Executions,
+    ImageError,
     NotStartedError,
     Progress,
-    QuantizeError,
     fetch_result,
+    find_execution,
     is_uploaded,
+    passes,
     upload,
 )
 from quantization_client.journal import Entry, Journal
@@ -26,8 +28,19 @@ from quantization_client.stack import Stack
 AT_ONCE = 16
 """Images followed at the same time."""
 
-FIND_LIMIT_SECONDS = 60.0
-"""S3 events reach EventBridge within seconds; an execution that is not there by then is lost."""
+POLLS_A_SECOND = 8
+"""Of all images together: an account may read 20 histories a second, and others read them too."""
+
+START_LIMIT_SECONDS = 900.0
+"""How long an upload may wait for its execution while no other image is worked on.
+
+Mostly it takes a second. Behind a burst of 100,000 uploads it takes six minutes, for an account may
+start 300 executions a second.
+"""
+
+LONGEST_PAUSE_SECONDS = 15.0
+PATIENCE_SECONDS = 300.0
+"""How long the run waits for AWS to answer again."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +108,6 @@ class Run:
         self._metadata = metadata
         self._show = show
         self._journal = Journal(out)
-        self._executions = Executions(stack)
 
     def still_to_do(self, jobs: list[Job]) -> list[Job]:
         """Leave out the images that an interrupted run finished, with the same options."""
@@ -109,26 +121,33 @@ class Run:
     def outcomes(self, jobs: list[Job]) -> Iterator[Outcome]:
         """Quantize images; yield each when it is done or has failed.
 
-        What an interrupted run uploaded, with the same options, is not uploaded again.
+        What an interrupted run uploaded, with the same options, is not uploaded again. Throttling
+        and a lost connection are waited out. Whatever ends the run leaves the journal as it is, so
+        that the next run goes on.
+
+        Raises
+        ------
+        NotStartedError
+            If no image is being worked on and the uploads start no executions.
+        ClientError, BotoCoreError, Boto3Error
+            If AWS refuses the run, or does not answer for `PATIENCE_SECONDS`.
         """
         waiting = deque(jobs)
         in_flight: list[InFlight] = []
+        patience = Patience()
         while waiting or in_flight:
-            while waiting and len(in_flight) < AT_ONCE:
-                job = waiting.popleft()
-                self._show(job, None)
-                try:
-                    in_flight.append(self._begin(job))
-                except (OSError, ClientError) as error:
-                    yield Outcome(job, error=str(error))
-            if any(item.execution is None for item in in_flight):
-                self._executions.poll()
-            for item in list(in_flight):
-                if outcome := self._advance(item):
-                    in_flight.remove(item)
+            try:
+                if waiting and len(in_flight) < AT_ONCE:
+                    outcome = self._begin_next(waiting, in_flight)
+                else:
+                    outcome = self._advance_next(in_flight)
+            except (ClientError, BotoCoreError, Boto3Error) as error:
+                if not patience.waits_out(error):
+                    raise
+            else:
+                patience.renew()
+                if outcome:
                     yield outcome
-            if in_flight:
-                time.sleep(self._stack.poll_seconds)
 
     def _is_done(self, job: Job) -> bool:
         entry = self._remembered(job)
@@ -144,6 +163,18 @@ class Run:
         now = (status.st_size, status.st_mtime_ns, self._stack.input_bucket, self._metadata)
         return entry if now == (entry.size, entry.modified, entry.bucket, entry.metadata) else None
 
+    def _begin_next(self, waiting: deque[Job], in_flight: list["InFlight"]) -> Outcome | None:
+        """Upload the next image, which keeps its place in the queue if AWS does not answer."""
+        job = waiting[0]
+        self._show(job, None)
+        try:
+            in_flight.append(self._begin(job))
+            outcome = None
+        except (OSError, ImageError) as error:
+            outcome = Outcome(job, error=str(error))
+        waiting.popleft()
+        return outcome
+
     def _begin(self, job: Job) -> "InFlight":
         """Upload an image, unless an interrupted run did."""
         entry = self._remembered(job)
@@ -158,36 +189,52 @@ class Run:
                 version_id=version_id,
             )
             self._journal.write(job.name, entry)
-        in_flight = InFlight(job, entry, time.monotonic() + FIND_LIMIT_SECONDS)
-        if entry.execution:
-            in_flight.execution = Execution(self._stack, entry.execution)
-        return in_flight
+        execution = Execution(self._stack, entry.execution) if entry.execution else None
+        now = time.monotonic()
+        return InFlight(job, entry, uploaded=now, due=now, execution=execution)
 
-    def _advance(self, item: "InFlight") -> Outcome | None:
-        """Look how far an image is; return its outcome if that is known now."""
-        try:
-            execution = item.execution = item.execution or self._find(item)
-            if execution is None:
-                return None
-            progress = execution.poll()
-            self._show(item.job, progress)
-            if progress.ended is None:
-                return None
-            result, files = fetch_result(
-                self._stack, progress.ended, item.entry.version_id, item.job.stem, self._out
+    def _advance_next(self, in_flight: list["InFlight"]) -> Outcome | None:
+        """Look how far that image is whose turn it is; return its outcome if that is known now."""
+        item = min(in_flight, key=lambda item: item.due)
+        time.sleep(max(0.0, item.due - time.monotonic()))
+        if all(other.is_overdue() for other in in_flight):
+            names = ", ".join(str(other.job.path) for other in in_flight)
+            raise NotStartedError(
+                f"{names}: uploaded {START_LIMIT_SECONDS / 60:g} minutes ago and not begun; look at"
+                " the stack's alarms and its queue DeadLetters"
             )
-        except (QuantizeError, ClientError) as error:
+        pause = self._stack.poll_seconds
+        if item.execution is None:
+            waited = time.monotonic() - item.uploaded
+            pause = min(max(pause, waited / 10), LONGEST_PAUSE_SECONDS)
+        item.due = time.monotonic() + max(pause, len(in_flight) / POLLS_A_SECOND)
+        try:
+            outcome = self._advance(item)
+        except ImageError as error:
             self._journal.forget(item.job.name)
             arn = item.execution.arn if item.execution else None
-            return Outcome(item.job, arn, error=str(error))
+            outcome = Outcome(item.job, arn, error=str(error))
+        if outcome:
+            in_flight.remove(item)
+        return outcome
+
+    def _advance(self, item: "InFlight") -> Outcome | None:
+        execution = item.execution = item.execution or self._find(item)
+        if execution is None:
+            return None
+        progress = execution.poll()
+        self._show(item.job, progress)
+        if progress.ended is None:
+            return None
+        result, files = fetch_result(
+            self._stack, progress.ended, item.entry.version_id, item.job.stem, self._out
+        )
         self._journal.write(item.job.name, msgspec.structs.replace(item.entry, done=True))
         return Outcome(item.job, execution.arn, progress.ended.seconds, result, files)
 
     def _find(self, item: "InFlight") -> Execution | None:
-        arn = self._executions.started_by(item.entry.version_id)
+        arn = find_execution(self._stack, item.job.name.as_posix(), item.entry.version_id)
         if arn is None:
-            if time.monotonic() > item.deadline:
-                raise NotStartedError("the upload started no execution; is the stack complete?")
             return None
         item.entry = msgspec.structs.replace(item.entry, execution=arn)
         self._journal.write(item.job.name, item.entry)
@@ -196,9 +243,34 @@ class Run:
 
 @dataclass
 class InFlight:
-    """An image on its way."""
+    """An image on its way: `uploaded` and `due` for the next look by the monotonic clock."""
 
     job: Job
     entry: Entry
-    deadline: float
+    uploaded: float
+    due: float
     execution: Execution | None = None
+
+    def is_overdue(self) -> bool:
+        """Tell whether it ought to have begun long ago."""
+        return self.execution is None and time.monotonic() > self.uploaded + START_LIMIT_SECONDS
+
+
+class Patience:
+    """Waits while AWS is busy or out of reach: longer each time, but not for ever."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin anew, since a call was answered."""
+        self._answered = time.monotonic()
+        self._pause = 1.0
+
+    def waits_out(self, error: Exception) -> bool:
+        """Wait if the error may pass; return False if it will not, or has lasted too long."""
+        if not passes(error) or time.monotonic() > self._answered + PATIENCE_SECONDS:
+            return False
+        time.sleep(self._pause)
+        self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+        return True

@@ -36,13 +36,10 @@ def page(browser, photo, tmp_path_factory):
         ),
         options=Options(error_budget=2.5),
         picks={"silhouette": 8, "guarded": 14},
-        silhouette_on_edge=True,
+        silhouette_at="edge",
         k=14,
         palette=[Swatch(color, 1 / len(COLORS)) for color in COLORS],
-        scores=[
-            Score(k=k, silhouette=4 / k, inertia=1e6 / k, error=40 / k, accent_error=0.0)
-            for k in range(8, 33)
-        ],
+        scores=[Score(k=k, silhouette=4 / k, inertia=1e6 / k, error=40 / k) for k in range(8, 33)],
         sample_size=2048,
     )
     html = report(result, original.encode(), preview_of_result(recolored), {"Sample": 0.3})

@@ -150,19 +150,29 @@ def folder(tmp_path) -> Path:
 
 
 def test_folder_gives_its_images_but_not_the_results(folder):
-    jobs = find_jobs([folder], folder / "out")
+    jobs, left_out = find_jobs([folder], folder / "out")
 
+    assert not left_out
     assert [str(job.name) for job in jobs] == ["b.JPG", "deep/er/a.png"]
     assert [job.stem for job in jobs] == ["b", "deep/er/a"]
 
 
 def test_named_file_is_taken_whatever_its_name(folder):
-    (job,) = find_jobs([folder / "notes.txt", folder / "notes.txt"], folder / "out")
+    (job,), _ = find_jobs([folder / "notes.txt", folder / "notes.txt"], folder / "out")
 
     assert (job.path, job.stem) == (folder / "notes.txt", "notes")
 
 
-@pytest.mark.parametrize("images", [["none.jpg"], ["out/a.png", "deep/er/a.png"], ["folder.png"]])
+def test_image_whose_name_is_taken_is_left_out_by_name(folder):
+    (folder / "b.png").touch()
+    jobs, (left_out,) = find_jobs([folder, folder], folder / "out")
+
+    assert [str(job.name) for job in jobs] == ["b.JPG", "deep/er/a.png"]
+    assert left_out.job.path == folder / "b.png"
+    assert left_out.error.startswith(f"NameTaken: {folder / 'b.JPG'} and {folder / 'b.png'} would")
+
+
+@pytest.mark.parametrize("images", [["none.jpg"], ["folder.png"]])
 def test_what_cannot_be_done_is_bad_usage(folder, images):
     with pytest.raises(UsageError, match=images[0]):
         find_jobs([folder / image for image in images], folder / "elsewhere")

@@ -37,14 +37,14 @@ def test_report_says_what_the_result_says():
     assert "400 &times; 300 pixels, shown at 40 &times; 30;" in text
     assert "JPEG of 197&nbsp;kB became PNG of 98&nbsp;kB" in text
     assert "#336699 75.0% #cc0000 24.9% #ffffff &lt; 0.1%" in text
-    assert "8 0.5000 3.250 0.0 1,234 picked by silhouette" in text
-    assert "9 &ndash; &ndash; &ndash; &ndash; failed: MemoryError" in text
+    assert "8 0.5000 3.250 1,234 picked by silhouette" in text
+    assert "9 &ndash; &ndash; &ndash; failed: MemoryError" in text
     assert "s3://input/a dir/photo.jpg version v1 time Sample 0.3 s, Render 1.0 s" in text
     assert "edge" not in text
 
 
 def test_pick_on_the_edge_is_said():
-    html = report(result_with(silhouette_on_edge=True), PREVIEW, PREVIEW, {})
+    html = report(result_with(silhouette_at="edge"), PREVIEW, PREVIEW, {})
 
     assert "best at the edge of the window" in html
 
@@ -93,7 +93,7 @@ def test_criteria_that_agree_share_a_mark():
 
 
 def test_single_k_without_silhouette_has_a_report():
-    scores = [Score(k=1, silhouette=None, inertia=0.0, error=0.0, accent_error=0.0)]
+    scores = [Score(k=1, silhouette=None, inertia=0.0, error=0.0)]
     html = report(
         result_with(k=1, scores=scores, picks={"silhouette": 1, "guarded": 1}), PREVIEW, PREVIEW, {}
     )
@@ -102,12 +102,12 @@ def test_single_k_without_silhouette_has_a_report():
     assert "<svg" not in html
     assert "<details open>" in html
     text = text_of(html)
-    assert "K silhouette error accents inertia note 1 &ndash; 0.000 0.0 0" in text
+    assert "K silhouette error inertia note 1 &ndash; 0.000 0" in text
     assert "picked" not in text
 
 
 def test_curves_are_an_image_of_their_own():
-    picture = ET.fromstring(curves(result_with(silhouette_on_edge=True)))
+    picture = ET.fromstring(curves(result_with(silhouette_at="edge")))
 
     ns = "{http://www.w3.org/2000/svg}"
     texts = [text.text for text in picture.iter(f"{ns}text")]

@@ -15,7 +15,8 @@ from samcli.yamlhelper import yaml_parse
 
 from emulator.engine import ROOT
 from quantization import errors
-from quantization.service.storage.s3 import StorageFault
+from quantization.options import MAX_SIZES
+from quantization.service.storage.s3 import StorageFault, StorageRejected
 
 DEFINITION = ROOT / "statemachine/quantize.asl.yaml"
 EVENT = json.loads((ROOT / "events/upload.json").read_text())
@@ -115,18 +116,24 @@ def test_upload_asks_for_the_guarded_criterion(machine):
     assert request["options"]["criterion"] == "guarded"
     assert (request["k"], len(request["palette"])) == (10, 10)
     assert request["picks"] == {"silhouette": 8, "guarded": 10}
-    assert request["silhouette_on_edge"] is True
+    assert request["silhouette_at"] == "edge"
 
 
-def test_window_of_the_upload_has_edges_of_its_own(machine):
-    silhouettes = {"8": 0.1, "9": 0.2, "10": 0.3, "11": 0.7}
-    edges = {}
-    for k_max in (11, 12):
-        ended = machine({"options": {"k_max": k_max}, "silhouettes": silhouettes})
-        request = json.loads(ended["output"])
-        assert (request["k"], request["options"]["k_max"]) == (11, k_max)
-        edges[k_max] = request["silhouette_on_edge"]
-    assert edges == {11: True, 12: False}
+@pytest.mark.parametrize(
+    ("silhouettes", "k", "at"),
+    [
+        ({"7": 0.8, "8": 0.9, "11": 0.7, "12": 0.95}, 8, "peak"),
+        ({"7": 0.9, "8": 0.8, "11": 0.7, "12": 0.2}, 8, "edge"),
+        ({"7": 0.95, "8": 0.7, "11": 0.9, "12": 0.8}, 11, "peak"),
+        ({"7": 0.1, "8": 0.7, "11": 0.8, "12": 0.9}, 11, "edge"),
+    ],
+)
+def test_sizes_beyond_the_window_tell_a_peak_from_an_edge(machine, silhouettes, k, at):
+    ended = machine({"options": {"k_max": 11}, "silhouettes": silhouettes})
+
+    request = json.loads(ended["output"])
+    assert (request["k"], request["silhouette_at"]) == (k, at)
+    assert all("silhouette_beyond" not in score for score in request["scores"])
 
 
 def test_single_k_without_silhouette_is_rendered(machine):
@@ -142,7 +149,7 @@ def test_one_failing_k_does_not_sink_the_rest(machine):
 
     request = json.loads(ended["output"])
     assert request["k"] == 8
-    measures = dict.fromkeys(["silhouette", "inertia", "error", "accent_error"])
+    measures = dict.fromkeys(["silhouette", "inertia", "error"])
     assert request["scores"][1] == {"k": 9, **measures, "failure": "MemoryError"}
     assert entered(machine.history(ended)).count("SkipK") == 1
 
@@ -163,6 +170,10 @@ def test_no_k_at_all_fails(machine):
         ("sample", "ObjectGone"),
         ("sample", "InvalidOptions"),
         ("sample", "KeyTooLong"),
+        ("sample", "ObjectArchived"),
+        ("sample", "ObjectEncrypted"),
+        ("sample", "ObjectUnversioned"),
+        ("render", "NameTaken"),
         ("render", "ObjectGone"),
     ],
 )
@@ -224,9 +235,9 @@ def test_crash_that_persists_fails_in_its_own_state(machine):
 
 
 def test_fault_does_not_change_which_k_compete(machine):
-    ended = machine({"score": {"9": "ClientError"}})
+    ended = machine({"score": {"9": StorageRejected.__name__}})
 
-    assert (ended["status"], ended["error"]) == ("FAILED", "ClientError")
+    assert (ended["status"], ended["error"]) == ("FAILED", "StorageRejected")
     assert "ChooseK" not in entered(machine.history(ended))
 
 
@@ -277,13 +288,68 @@ def test_every_task_outlives_its_function_and_retries_alike(definition):
         assert state["Retry"] == found["Sample"]["Retry"]
 
 
-def test_throttled_calls_do_not_fill_the_history(definition):
-    task = definition["States"]["ScoreEachK"]["ItemProcessor"]["States"]["ScoreK"]
-    throttled = next(
-        r for r in task["Retry"] if "Lambda.TooManyRequestsException" in r["ErrorEquals"]
+def longest_history(states: dict, iterations: int) -> int:
+    """Count the events of an execution in which every task fails as often as it may."""
+    events = 0
+    for state in states.values():
+        events += 2  # Entered and exited.
+        if state["Type"] == "Task":
+            attempts = 1 + sum(retrier["MaxAttempts"] for retrier in state["Retry"])
+            events += 3 * attempts  # Scheduled, started, failed.
+        elif state["Type"] == "Map":
+            # Started and succeeded, as is each iteration.
+            inner = longest_history(state["ItemProcessor"]["States"], iterations)
+            events += 2 + iterations * (2 + inner)
+    return events
+
+
+def test_no_path_fills_the_history(definition):
+    # Started, ended. An execution may have 25,000 events; an upload may ask for MAX_SIZES.
+    assert 2 + longest_history(definition["States"], MAX_SIZES) <= 25_000
+
+
+def test_waiting_calls_outlast_the_machine(definition):
+    for task in tasks(definition["States"]).values():
+        (retrier,) = (
+            r for r in task["Retry"] if "Lambda.TooManyRequestsException" in r["ErrorEquals"]
+        )
+        waits = [
+            min(
+                retrier["IntervalSeconds"] * retrier["BackoffRate"] ** n, retrier["MaxDelaySeconds"]
+            )
+            for n in range(retrier["MaxAttempts"])
+        ]
+        # With full jitter half of that on average, give or take a tenth.
+        assert sum(waits) / 2 > 1.5 * definition["TimeoutSeconds"]
+
+
+@pytest.mark.parametrize("missing", ["version-id", "sequencer"])
+def test_event_that_lacks_what_names_the_upload_reaches_sample(definition, missing):
+    event = json.loads(json.dumps(EVENT))
+    del event["detail"]["object"][missing]
+    upload = definition["States"]["Sample"]["Arguments"]["Payload"]["upload"]
+    frame = {"states": {"input": event}}
+    given = {field: evaluated(text, frame) for field, text in upload.items()}
+
+    assert given[missing.replace("-", "_")] == ""
+
+
+@pytest.mark.parametrize(
+    ("state", "at_once"), [({"RetryCount": 0}, 25), ({"RetryCount": 3}, 1), ({}, 25)]
+)
+def test_upload_that_waited_for_its_turn_scores_one_k_at_a_time(definition, state, at_once):
+    text = definition["States"]["Sample"]["Assign"]["map_concurrency"]
+    assert evaluated(text, {"states": {"context": {"State": state}}}) == at_once
+
+
+def evaluated(text: str, frame: dict) -> object:
+    expression = jsonata.Jsonata(
+        text.removeprefix("{%").removesuffix("%}").replace("${MapConcurrency}", "25")
     )
-    # Scheduled, started, failed; 25 K; an execution may have 25,000 events.
-    assert 3 * 25 * throttled["MaxAttempts"] < 20_000
+    bindings = expression.create_frame()
+    for name, value in frame.items():
+        bindings.bind(name, value)
+    return expression.evaluate(None, bindings)
 
 
 def test_every_refusal_is_caught_by_name(definition):

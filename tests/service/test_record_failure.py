@@ -95,6 +95,17 @@ def test_crash_is_told_as_none_of_the_images_fault(recorded, context, fields, er
     assert "redrive" in failure.advice
 
 
+@pytest.mark.parametrize("missing", ["version-id", "sequencer"])
+def test_upload_whose_event_lacks_a_field_is_told_of(recorded, context, missing):
+    event = json.loads(json.dumps(EVENT))
+    del event["detail"]["object"][missing]
+    record_failure.handler(
+        ended(input=json.dumps(event), error="ObjectUnversioned", cause="none"), context
+    )
+
+    assert recorded().error == "ObjectUnversioned"
+
+
 @pytest.mark.parametrize("text", ["null", "{}", '"by hand"', '{"detail": {"bucket": 1}}'])
 def test_execution_that_no_upload_started_is_passed_over(s3, context, text):
     assert record_failure.handler(ended(input=text), context) is None

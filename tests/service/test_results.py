@@ -11,37 +11,44 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from quantization.contract import Backfill, Failure, ImageFile, Result, Source, Swatch, Upload
-from quantization.errors import KeyTooLong
+from quantization.errors import KeyTooLong, NameTaken
 from quantization.options import Options
 from quantization.palette_files import WRITERS, palette_file
 from quantization.service.find_upload import find_upload
 from quantization.service.messages import FindRequest
-from quantization.service.storage.results import (
+from quantization.service.storage.keys import (
     LONGEST_KEY,
     check_key,
     error_key,
+    without_extension,
+)
+from quantization.service.storage.results import (
     publish_failure,
     publish_result,
-    without_extension,
 )
 from tests.support.bucket import Bucket, Writer
 from tests.support.results import result_with
 
-KEY = "some where/späth.jpg"
+KEY, OTHER_KEY = "some where/späth.jpg", "some where/späth.gif"
 IMAGES = {ending: f"some where/späth.{ending}" for ending in ("png", "webp")}
 PALETTES = {ending: f"some where/späth.{ending}" for ending in WRITERS}
 REPORT, DOCUMENT, ERROR = "some where/späth.html", "some where/späth.json", KEY + ".error.json"
 
 # In the order of their uploads; some are as long as another one with zeros behind it.
 SEQUENCERS = ["009", "00A", "00A01", "00a1", "00B000", "01"]
-VERSIONS = [f"version {sequencer}" for sequencer in SEQUENCERS]
 NONE = (-1, "")
 # Few different images: an upload often has the very bytes, and so the ETag, of an earlier one.
 PICTURES = [b"sea", b"sky"]
 
 
 def upload_of(sequencer: str, key: str = KEY) -> Upload:
-    return Upload("input", key, f"version {sequencer}", "etag", sequencer)
+    return Upload("input", key, f"version {sequencer} of {key[-3:]}", "etag", sequencer)
+
+
+# Another key's, whose sequencers tell nothing beside those of the first.
+OTHERS = [upload_of(sequencer, OTHER_KEY) for sequencer in ("009", "00A", "01")]
+VERSIONS = [upload_of(sequencer).version_id for sequencer in SEQUENCERS]
+VERSIONS += [upload.version_id for upload in OTHERS]
 
 
 def backfilled(sequencer: str, started: str, replaces: str | None = None) -> Upload:
@@ -103,12 +110,24 @@ def recorder(upload: Upload, execution: str):
     return lambda s3: publish_failure(s3, "output", failure_of(upload, execution))
 
 
-WORK = {"publish": publisher, "record": recorder}
-
-
 def finder(started: str):
     request = FindRequest("input", KEY, Backfill(started))
     return lambda s3: find_upload(s3, "output", request, Options())
+
+
+TAKEN = "the name is taken"
+
+
+def publishing(upload: Upload, execution: str):
+    """Publish as the machine has it: a refusal is an end, too."""
+
+    def work(s3) -> object:
+        try:
+            return publisher(upload, execution)(s3)
+        except NameTaken:
+            return TAKEN
+
+    return work
 
 
 class Run(NamedTuple):
@@ -123,9 +142,11 @@ class Run(NamedTuple):
 class Interleavings(RuleBasedStateMachine):
     """Executions publish and fail, twice, overtaking each other and dying between any two calls.
 
-    One that dies publishing is retried or fails for good, and a failure is always recorded,
-    sooner or later: so Step Functions and EventBridge have it. Meanwhile backfills find the version
-    that is current when they look, and quantize it later, as late as they like.
+    Two keys want the same name. One that dies publishing is retried or fails for good, and a
+    failure is always recorded, sooner or later: so Step Functions and EventBridge have it. Even one
+    that was recorded as failed may go on: redriven, or alive after its execution was stopped.
+    Meanwhile backfills find the version that is current when they look, and quantize it later, as
+    late as they like.
     """
 
     def __init__(self) -> None:
@@ -135,14 +156,14 @@ class Interleavings(RuleBasedStateMachine):
         self.names = itertools.count()
         self.arrived: list[Upload] = []
         self.found: list[Upload] = []
-        self.published: set[tuple[int, str]] = set()
-        self.died: set[tuple[int, str]] = set()
-        self.failed: set[tuple[int, str]] = set()
-        self.newest_result = NONE
+        self.published: set[tuple[str, tuple[int, str]]] = set()
+        self.failed: set[tuple[str, tuple[int, str]]] = set()
+        self.owner, self.newest_result = "", NONE
 
     def begin(self, kind: str, upload: Upload | None, started: str = "") -> None:
         execution = f"execution {next(self.names)}"
-        work = finder(started) if upload is None else WORK[kind](upload, execution)
+        kinds = {"publish": publishing, "record": recorder}
+        work = finder(started) if upload is None else kinds[kind](upload, execution)
         self.going.append(Run(Writer(self.bucket, work), kind, upload, execution))
 
     def ended(self) -> None:
@@ -154,8 +175,11 @@ class Interleavings(RuleBasedStateMachine):
                 if event := run.writer.answer.event:
                     self.found.append(event.upload)
                     self.begin("publish", event.upload)
+            elif run.writer.answer is TAKEN:
+                self.begin("record", run.upload)
             else:
-                {"publish": self.published, "record": self.failed}[run.kind].add(age_of(run.upload))
+                ends = {"publish": self.published, "record": self.failed}[run.kind]
+                ends.add((run.upload.key, age_of(run.upload)))
 
     @rule()
     def an_upload_arrives(self) -> None:
@@ -165,10 +189,37 @@ class Interleavings(RuleBasedStateMachine):
             version = {"VersionId": upload.version_id, "ETag": "etag", "Bytes": b"", "Metadata": {}}
             self.bucket.versions.setdefault(KEY, []).append(version)
 
-    @precondition(lambda self: self.arrived)
     @rule(data=st.data(), kind=st.sampled_from(["publish", "record"]))
     def an_execution_ends(self, data: st.DataObject, kind: str) -> None:
-        self.begin(kind, data.draw(st.sampled_from(self.arrived + self.found)))
+        self.begin(kind, data.draw(st.sampled_from(OTHERS + self.arrived + self.found)))
+
+    @rule(data=st.data())
+    def an_upload_is_published_undisturbed(self, data: st.DataObject) -> None:
+        self.begin("publish", data.draw(st.sampled_from(OTHERS + self.arrived + self.found)))
+        writer = self.going[-1].writer
+        while not writer.ended:
+            writer.step()
+            self.reader_sees_what_belongs_together()
+        self.ended()
+
+    @rule(data=st.data(), steps=st.integers(2, 5))
+    def an_upload_is_left_half_written(self, data: st.DataObject, steps: int) -> None:
+        upload = data.draw(st.sampled_from(OTHERS + self.arrived + self.found))
+        self.begin("publish", upload)
+        writer = self.going[-1].writer
+        for _ in range(steps):
+            if not writer.ended:
+                writer.step()
+        if not writer.ended:
+            writer.step("die before")
+            self.begin("record", upload)
+        self.ended()
+
+    @precondition(lambda self: any(run.upload for run in self.going))
+    @rule(data=st.data())
+    def one_is_recorded_as_failed_but_goes_on(self, data: st.DataObject) -> None:
+        run = data.draw(st.sampled_from([run for run in self.going if run.upload]))
+        self.begin("record", run.upload)
 
     @rule(started=st.sampled_from(["T1", "T2", "T3"]))
     def a_backfill_looks(self, started: str) -> None:
@@ -194,8 +245,6 @@ class Interleavings(RuleBasedStateMachine):
         run = data.draw(st.sampled_from([run for run in self.going if run.upload]))
         run.writer.step(turn)
         self.ended()
-        if for_good and run.kind == "publish":
-            self.died.add(age_of(run.upload))
         self.begin("record" if for_good else run.kind, run.upload)
 
     def standing(self, key: str, kind: type):
@@ -212,9 +261,10 @@ class Interleavings(RuleBasedStateMachine):
         image = self.bucket.version(IMAGES[file.format], file.version_id)
         assert image is not None
         assert image["Bytes"] == picture_of(result.source)
-        # A result once seen is only followed by a newer one's.
+        # A result once seen is only followed by a newer one's, of the same key.
+        assert result.source.key == (self.owner or result.source.key)
         self.check_follows(age_of(result.source))
-        self.newest_result = age_of(result.source)
+        self.owner, self.newest_result = result.source.key, age_of(result.source)
 
     def check_follows(self, age: tuple[int, str]) -> None:
         assert age >= self.newest_result
@@ -226,32 +276,30 @@ class Interleavings(RuleBasedStateMachine):
                     run.writer.step()
             self.ended()
         self.reader_sees_what_belongs_together()
-        self.check_end(self.standing(DOCUMENT, Result), self.standing(ERROR, Failure))
+        assert {key for key, _ in self.published} <= {self.owner}
+        self.check_end(self.standing(DOCUMENT, Result))
 
-    def check_end(self, result: Result | None, failure: Failure | None) -> None:
-        newest = age_of(result.source) if result else NONE
-        assert newest >= max(self.published, default=NONE)
-        # A failure is told exactly if nothing was published since.
-        failed = max(self.failed, default=NONE)
-        assert (age_of(failure.source) if failure else NONE) == (
-            failed if failed > newest else NONE
-        )
+    def check_end(self, result: Result | None) -> None:
+        for key in (KEY, OTHER_KEY):
+            newest = self.newest_result if key == self.owner else NONE
+            assert newest >= max((age for k, age in self.published if k == key), default=NONE)
+            # A failure is told exactly if nothing was published since.
+            failure = self.standing(f"{key}.error.json", Failure)
+            failed = max((age for k, age in self.failed if k == key), default=NONE)
+            assert (age_of(failure.source) if failure else NONE) == (
+                failed if failed > newest else NONE
+            )
         if result is None:
             return
-        contents = {
-            REPORT: b"<html>",
-            IMAGES[result.image_file.format]: picture_of(result.source),
-        } | {PALETTES[ending]: palette_file(result, ending) for ending in result.options.palettes}
+        # What readers of plain names get is the result's own, and nothing hides it.
+        image = IMAGES[result.image_file.format]
+        assert self.bucket.top(image)["VersionId"] == result.image_file.version_id
+        contents = {REPORT: b"<html>", image: picture_of(result.source)} | {
+            PALETTES[ending]: palette_file(result, ending) for ending in result.options.palettes
+        }
         for key in (*IMAGES.values(), REPORT, *PALETTES.values()):
-            if not (attached := self.bucket.top(key)):
-                assert key not in contents
-                continue
-            metadata = attached["Metadata"]
-            age = (VERSIONS.index(metadata["version_id"]), metadata["backfill"])
-            # Only an execution that died for good, newer than the result, leaves its own on top.
-            assert age == newest or (age > newest and age in self.died)
-            if age == newest:
-                assert attached["Bytes"] == contents[key]
+            top = self.bucket.top(key)
+            assert (top and top["Bytes"]) == contents.get(key)
 
 
 class Deletions(Interleavings):
@@ -272,7 +320,7 @@ class Deletions(Interleavings):
             there = [v["VersionId"] for v in self.bucket.versions[KEY]]
             assert VERSIONS[self.newest_result[0]] not in there
 
-    def check_end(self, result: Result | None, failure: Failure | None) -> None:
+    def check_end(self, result: Result | None) -> None:
         assert bool(result) >= bool(self.published)
 
 
@@ -282,6 +330,31 @@ for machine in (Interleavings, Deletions):
     )
 TestInterleavings = Interleavings.TestCase
 TestDeletions = Deletions.TestCase
+
+
+def test_what_a_backfill_wrote_stays_when_the_newer_upload_is_deleted_meanwhile():
+    """Or the newer one's last look could delete the image that the result is about to name."""
+    bucket = Bucket()
+    older, newer = upload_of("00A"), upload_of("00B000")
+    versions = [{"VersionId": u.version_id, "ETag": "e", "Metadata": {}} for u in (older, newer)]
+    bucket.versions[KEY] = versions[:1]
+    found = finder("T1")(bucket).event.upload
+    late = Writer(bucket, publisher(found, "backfill"))
+    for _ in range(3):  # It has read that there is no result, and written its image.
+        late.step()
+    bucket.versions[KEY] = versions
+    last_look = Writer(bucket, publisher(newer, "newer"))
+    while not any(v["VersionId"] for v in bucket.versions.get(DOCUMENT, [])):
+        last_look.step()
+    bucket.versions[KEY] = versions[:1]
+    for writer in (late, last_look):
+        while not writer.ended:
+            writer.step()
+    result = msgspec.json.decode(bucket.top(DOCUMENT)["Bytes"], type=Result)
+    image = bucket.version(IMAGES[result.image_file.format], result.image_file.version_id)
+    assert image is not None
+    assert result.source.version_id == newer.version_id
+    assert late.answer.superseded
 
 
 # The bucket in memory against S3.
@@ -408,10 +481,53 @@ def test_failure_that_is_outdated_is_never_written():
     assert ERROR not in bucket.versions
 
 
-def test_upload_of_another_key_with_the_same_name_leaves_failures_alone():
+@pytest.mark.parametrize("sequencer", ["009", "00A", "01"])
+def test_name_of_another_keys_result_is_refused_with_its_owner(sequencer):
     bucket = Bucket()
-    publisher(upload_of("01"), "first")(bucket)
-    other = upload_of("00A", "some where/späth.gif")
-    failure = msgspec.structs.replace(failure_of(upload_of("00A"), "second"), source=other)
-    assert publish_failure(bucket, "output", failure)
-    assert bucket.top("some where/späth.gif.error.json")
+    publisher(upload_of("00A"), "first")(bucket)
+    kept = {key: list(versions) for key, versions in bucket.versions.items()}
+    other = upload_of(sequencer, OTHER_KEY)
+    with pytest.raises(NameTaken, match=f"{DOCUMENT} is the result of {KEY}; "):
+        publisher(other, "second")(bucket)
+
+    assert bucket.versions == kept
+    assert recorder(other, "second")(bucket)
+    assert not publisher(upload_of("01"), "the first key's again")(bucket).superseded
+    assert bucket.top(f"{OTHER_KEY}.error.json")
+
+
+def test_pair_stays_when_a_newer_upload_dies_between_image_and_json():
+    bucket = Bucket()
+    publisher(upload_of("009"), "first")(bucket)
+    image = IMAGES["png"]
+    whole = bucket.top(image)
+    newer = upload_of("00A")
+    dying = Writer(bucket, publisher(newer, "second"))
+    while bucket.top(image) is whole:
+        dying.step()
+    dying.step("die before")
+
+    recorder(newer, "second")(bucket)
+
+    assert bucket.top(image) is whole
+    assert bucket.top(REPORT)["Metadata"]["sequencer"] == "009"
+    # Redriven, it writes anew.
+    publisher(newer, "second")(bucket)
+    document = msgspec.json.decode(bucket.top(DOCUMENT)["Bytes"], type=Result)
+    assert document.image_file.version_id == bucket.top(image)["VersionId"]
+    assert document.source.sequencer == "00A"
+
+
+@pytest.mark.parametrize("lacking", [{"version_id": ""}, {"sequencer": ""}])
+def test_failure_of_an_upload_without_version_or_sequencer_is_told(lacking):
+    bucket = Bucket()
+    upload = msgspec.structs.replace(upload_of("00A"), **lacking)
+    assert recorder(upload, "first")(bucket)
+    assert bucket.top(ERROR)
+
+
+def test_failure_of_an_unversioned_upload_is_told_beside_an_older_result():
+    bucket = Bucket()
+    publisher(upload_of("00A"), "first")(bucket)
+    assert recorder(msgspec.structs.replace(upload_of("01"), version_id=""), "second")(bucket)
+    assert bucket.top(ERROR)

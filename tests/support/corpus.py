@@ -138,6 +138,14 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     at = webp.index(b"\x9d\x01\x2a") + 3
     webp[at : at + 4] = struct.pack("<HH", 16_383, 16_383)
     yield "bomb-webp", bytes(webp)
+    for samples in (0, 65_535):
+        levels = np.zeros((8, 8, 3), np.uint8)
+        body = files.tiff(levels, 2).replace(
+            struct.pack("<HHIHH", 277, 3, 1, 3, 0), struct.pack("<HHIHH", 277, 3, 1, samples, 0)
+        )
+        yield f"tiff-{samples}-samples", body
+    coefficients = (529, 3, [0, 0])
+    yield "tiff-coefficients", files.tiff(levels, 6, more=[(530, 3, [1, 1]), coefficients])
     huge = b"GIF89a" + struct.pack("<HHBBB", 9, 9, 0, 0, 0)
     huge += struct.pack("<BHHHHBB", 0x2C, 0, 0, 65_535, 65_535, 0, 2)
     yield "bomb-gif-frame", huge + b"\2\x4c\1\0;"

@@ -106,7 +106,7 @@ def test_exactly_so_many_colors_with_their_palettes(quantize, photo, tmp_path):
     assert (line["k"], len(result.palette), result.options.k_max) == (16, 16, 16)
     (score,) = result.scores
     assert score.silhouette > 0
-    assert not result.silhouette_on_edge
+    assert result.silhouette_at != "edge"
     for name in ("gpl", "css"):
         assert line["files"][name] == str(tmp_path / f"china.{name}")
         assert (tmp_path / f"china.{name}").read_bytes() == palette_file(result, name)

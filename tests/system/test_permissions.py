@@ -182,7 +182,7 @@ def test_each_role_is_denied_what_it_should_not_have(iam, roles, service):
     stack = service.stack
     objects = {
         "input": f"arn:aws:s3:::{stack.input_bucket}/a.png",
-        "work": f"arn:aws:s3:::{stack.work_bucket}/first/summary.npz",
+        "work": f"arn:aws:s3:::{stack.work_bucket}/version/first/summary.npz",
         "output": f"arn:aws:s3:::{stack.output_bucket}/a.json",
         "else": "arn:aws:s3:::another-bucket/a.png",
         "function": "arn:aws:lambda:us-east-1:000000000000:function:another",

@@ -175,5 +175,6 @@ def _refusals() -> Iterator[None]:
         if "out of memory" in error.detail:
             raise MemoryError(error.detail.strip().splitlines()[0]) from error
         raise damaged("its pixels cannot be decoded") from error
-    except struct.error as error:
-        raise damaged("its header is incomplete") from error
+    except (struct.error, ValueError, ArithmeticError, LookupError) as error:
+        # What the readers here stumble over is a header that contradicts itself.
+        raise damaged("its header makes no sense") from error

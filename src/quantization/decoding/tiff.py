@@ -112,7 +112,9 @@ class _File:
         for at in range(start, start + entries * self.entry, self.entry):
             tag, kind = struct.unpack_from(self.order + "HH", self.data, at)
             if tag in _KNOWN and (kind in _FORMATS or kind == _RATIONAL):
-                offsets[tag], values[tag] = self._values(kind, at + 4)
+                offsets[tag], numbers = self._values(kind, at + 4)
+                if numbers:
+                    values[tag] = numbers
         return _Directory(values, offsets, start + entries * self.entry)
 
     def _values(self, kind: int, at: int) -> tuple[int, tuple[float, ...]]:
@@ -160,8 +162,8 @@ def read(path: Path) -> Stored:
     except (struct.error, OverflowError) as error:
         raise damaged("its directory is incomplete") from error
     _check_raw(first)
-    bands = _bands(first)
     _check_compression(first)
+    bands = _bands(first)
     _check_tiles(first, len(data))
 
     source: Path | mmap.mmap = path
@@ -221,13 +223,15 @@ def _bands(first: _Directory) -> list[int]:
     if photometric not in _COLORS or (photometric == _CMYK and first.number(_INK_SET, 1) != 1):
         raise _refusal("a TIFF of unusual colors", "export it as RGB")
     samples = first.number(_SAMPLES, 1)
+    colors = _COLORS[photometric]
+    if samples < colors:
+        raise damaged(f"it has {samples} of {colors} channels of color")
     depths = set(first.values.get(_BITS, (1,))[:samples])
     kinds = set(first.values.get(_SAMPLE_FORMAT, (_UNSIGNED,))[:samples]) - {_UNSIGNED, _UNDEFINED}
     bits = int(max(depths))
     if kinds:
         name = _NAMES.get(int(max(kinds)), "unusual")
         raise _refusal(f"a TIFF of {bits}-bit {name} levels", _BITS_ADVICE)
-    colors = _COLORS[photometric]
     allowed = _DEPTHS.get(photometric, {8, 16})
     if len(depths) > 1 or bits not in (allowed if samples == colors else allowed & {8, 16}):
         raise _refusal(f"a TIFF of {bits}-bit levels in {samples} channels", _BITS_ADVICE)
@@ -235,8 +239,6 @@ def _bands(first: _Directory) -> list[int]:
     alpha = [colors + i for i, kind in enumerate(extra) if kind in (_ASSOCIATED, _UNASSOCIATED)]
     if samples == colors + 1:
         alpha = [colors]
-    if samples < colors:
-        raise damaged(f"it has {samples} of {colors} channels of color")
     if samples > colors and (len(alpha) != 1 or photometric == _PALETTE):
         raise _refusal(f"a multispectral TIFF of {samples} channels", "export three of them as RGB")
     return [*range(colors if photometric != _PALETTE else 1), *alpha]
@@ -248,7 +250,9 @@ def _check_compression(first: _Directory) -> None:
     if compression not in _COMPRESSIONS:
         name = _COMPRESSIONS_NOT_READ.get(compression, f"the scheme {compression}")
         raise _refusal(f"a TIFF compressed with {name}", "export it with LZW or no compression")
-    if compression == _JPEG and (samples > _COLORS[photometric] or first.number(_BITS, 1) != 8):
+    if compression == _JPEG and (
+        samples > _COLORS.get(photometric, 0) or first.number(_BITS, 1) != 8
+    ):
         raise _refusal(
             "a TIFF compressed with JPEG that has 12 bits or transparency",
             "export it with LZW or no compression",

@@ -95,7 +95,7 @@ def _choice(result: Result) -> str:
     if k_min == k_max:
         return "As many as asked for."
     choice = f"Chosen by the criterion “{result.options.criterion}” in the window {k_min}..{k_max}."
-    if result.silhouette_on_edge:
+    if result.silhouette_at == "edge":
         choice += " The silhouette is best at the edge of the window: it may be better beyond."
     return choice
 
@@ -140,12 +140,7 @@ def _score_row(score: Score, picks: Mapping[Criterion, int]) -> str:
     notes = [f"picked by {name}" for name, k in picks.items() if k == score.k]
     if score.failure:
         notes.append(f"failed: {score.failure}")
-    cells = [
-        _number(score.silhouette, 4),
-        _number(score.error, 3),
-        _number(score.accent_error, 1),
-        _number(score.inertia, 0),
-    ]
+    cells = [_number(score.silhouette, 4), _number(score.error, 3), _number(score.inertia, 0)]
     cells.append(escape(", ".join(notes)))
     return f'<tr><th scope="row">{score.k}</th>' + "".join(f"<td>{c}</td>" for c in cells) + "</tr>"
 

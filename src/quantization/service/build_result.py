@@ -44,7 +44,7 @@ def build_result(
         ),
         options=request.options,
         picks=request.picks,
-        silhouette_on_edge=request.silhouette_on_edge,
+        silhouette_at=request.silhouette_at,
         k=request.k,
         palette=[Swatch(color, share) for color, share in swatches],
         scores=request.scores,

@@ -10,8 +10,8 @@ from typing import Annotated, Literal, Self
 
 from msgspec import Meta, Struct, field
 
-from quantization.contract import Backfill, HexColor, Score, Source, Upload
-from quantization.options import Criterion, Options, PaletteSize, Space
+from quantization.contract import Backfill, HexColor, Score, SilhouetteAt, Source, Upload
+from quantization.options import Criterion, Options, PaletteSize
 from quantization.palette_files import PaletteFormat
 
 
@@ -29,8 +29,8 @@ class _Bucket(Struct, frozen=True):
 class _Object(Struct, frozen=True):
     key: str
     etag: str
-    sequencer: str
-    version_id: str = field(name="version-id")
+    sequencer: str = ""
+    version_id: str = field(name="version-id", default="")
 
 
 class _Detail(Struct, frozen=True, omit_defaults=True):
@@ -108,17 +108,25 @@ class Sampled(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ScoreRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Into ScoreK: one K and the summary of the colors to fit it to, in this space."""
+    """Into ScoreK: one K and the summary of the colors to fit it to.
+
+    `beyond` is the next size outside the window, for a K on its edge.
+    """
 
     k: PaletteSize
+    beyond: int | None
     summary: ObjectKey
-    space: Space
     execution: str
 
 
 class FittedScore(Score, frozen=True, kw_only=True):
-    """Out of ScoreK: the score, and the palette that earned it."""
+    """Out of ScoreK: the score, and the palette that earned it.
 
+    `silhouette_beyond` is that of the size that the request calls so, null where the image has not
+    so many colors.
+    """
+
+    silhouette_beyond: float | None
     palette: list[HexColor]
 
 
@@ -129,7 +137,7 @@ class RenderRequest(Struct, frozen=True, forbid_unknown_fields=True):
     options: Options
     sample_size: int
     picks: dict[Criterion, PaletteSize]
-    silhouette_on_edge: bool
+    silhouette_at: SilhouetteAt | None
     k: PaletteSize
     palette: list[HexColor]
     scores: list[Score]

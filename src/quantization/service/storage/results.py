@@ -5,19 +5,24 @@ lies in the bucket must be of the newest upload, and belong together. S3 has no 
 are what the protocol stands on:
 
 - The result JSON decides. It is replaced only by a conditional write and only by that of a newer
-  upload, and it names the version of the image that it is about. The bucket keeps versions.
-- Image, report and palettes are written first, the JSON or a failure next. Whoever has written, or
-  found that it is too late to, then looks at all and clears what is older than the JSON: images,
-  reports and palettes above its own or of another format, and failures. Of two that write before
-  they look, at least one sees what the other wrote.
-- What is cleared is one exact version, and being older than the JSON it will stay so for ever:
-  clearing it late, twice, or by several at once does no harm.
+  upload of the same key, and it names the version of the image that it is about. The bucket keeps
+  versions. Results are named without the key's extension, so that another key may want the same
+  name: the first keeps it, for the sequencers of two keys tell nothing of their order.
+- Image, report and palettes are written after the JSON was read and before it is replaced: whoever
+  loses that race writes them again. Whoever has written, or found that it is too late to, then
+  tidies up. Of two that write before they look, at least one sees what the other wrote.
+- What is older than the JSON, or another key's, is deleted: one exact version, which no JSON can
+  name any more. Doing it late, twice, or by several at once does no harm.
+- What is newer than the JSON but of an upload that failed is deleted too, or it would hide the
+  image that the JSON names until that expires. Its execution may yet be alive, or be redriven: the
+  JSON gets another ETag first, which makes such an execution write anew.
 
 Which of two uploads is newer, `upload_order` tells; where it is not known, nothing is changed.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 """
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
@@ -25,50 +30,21 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from quantization.contract import Failure, Result, Upload
-from quantization.errors import KeyTooLong
+from quantization.errors import NameTaken
 from quantization.options import ImageFormat, Options
 from quantization.palette_files import WRITERS, palette_file
 from quantization.service.messages import ObjectKey, RenderedFiles
+from quantization.service.storage.keys import error_key, result_key, without_extension
 from quantization.service.storage.upload_order import Origin, UploadOrder
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 REPORT = "html"
-ERROR_ENDING = ".error.json"
-LONGEST_KEY = 1024 - len(ERROR_ENDING)
-"""In bytes of UTF-8; S3's own limit is 1024."""
-
+KEY_HASH = "key_sha256"
 ABSENT = {"404", "NoSuchKey", "NoSuchVersion"}
 """What S3 answers where there is no object, a HEAD with the first of them."""
 _LOST_RACE = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"}
-
-
-def without_extension(key: str) -> str:
-    """Return the key without its last extension: ``a.b/c.d.jpg`` gives ``a.b/c.d``."""
-    folder, slash, name = key.rpartition("/")
-    stem, _, _ = name.rpartition(".")
-    return folder + slash + (stem or name)
-
-
-def error_key(key: str) -> str:
-    """Return the key of the failure for an upload's key, which is cut if it is too long."""
-    return key.encode()[:LONGEST_KEY].decode(errors="ignore") + ERROR_ENDING
-
-
-def check_key(key: str) -> None:
-    """Make sure that results can lie beside each other under this key.
-
-    Raises
-    ------
-    KeyTooLong
-        If S3 would refuse one of their keys.
-    """
-    if (length := len(key.encode())) > LONGEST_KEY:
-        raise KeyTooLong(
-            f"the key has {length} bytes, but at most {LONGEST_KEY} leave room for the endings of "
-            "the results' keys; upload the image under a shorter one"
-        )
 
 
 def publish_result(
@@ -100,19 +76,28 @@ def publish_result(
     rendered : RenderedFiles
         ``<key without extension>.<image format>``, ``<same>.html``, ``<same>.json`` and the
         palettes as ``<same>.<extension>``, in `bucket`.
+
+    Raises
+    ------
+    NameTaken
+        If the result JSON is that of another key.
     """
     stem = without_extension(upload.key)
     rendered = RenderedFiles(
         image=ObjectKey(bucket, f"{stem}.{options.format}"),
         report=ObjectKey(bucket, f"{stem}.{REPORT}"),
-        result=ObjectKey(bucket, f"{stem}.json"),
+        result=ObjectKey(bucket, result_key(upload.key)),
         palettes={name: ObjectKey(bucket, f"{stem}.{name}") for name in options.palettes},
     )
     this_upload, order = Origin.of(upload), UploadOrder(s3, upload.bucket, upload.key)
-    put = partial(s3.put_object, Bucket=bucket, Metadata=this_upload._asdict())
-    current = _document(s3, bucket, rendered.result.key)
+    metadata = this_upload._asdict() | {KEY_HASH: _key_hash(upload.key)}
+    put = partial(s3.put_object, Bucket=bucket, Metadata=metadata)
     written = False
-    if order.is_older(current.origin, this_upload):
+    while not written:
+        current = _document(s3, bucket, rendered.result.key)
+        taken = current.key not in ("", upload.key)
+        if taken or not order.is_older(current.origin, this_upload):
+            break
         image_type = f"image/{options.format}"
         response = put(Key=rendered.image.key, Body=image, ContentType=image_type)
         result, report = build(response["VersionId"])
@@ -120,11 +105,13 @@ def publish_result(
         for name, palette in rendered.palettes.items():
             content = palette_file(result, name)
             put(Key=palette.key, Body=content, ContentType=WRITERS[name].media_type)
-        while order.is_older(current.origin, this_upload):
-            if written := _replace(s3, bucket, rendered.result.key, current, result):
-                break
-            current = _document(s3, bucket, rendered.result.key)
-    _delete_superseded(s3, bucket, upload.key, order)
+        written = _replace(s3, bucket, rendered.result.key, current, _json(result))
+    _tidy_up(s3, bucket, upload)
+    if taken:
+        raise NameTaken(
+            f"{rendered.result.key} is the result of {current.key}; upload the image under another"
+            f" name, or delete s3://{bucket}/{rendered.result.key} first"
+        )
     superseded = not written and current.origin.run != this_upload.run
     return msgspec.structs.replace(rendered, superseded=superseded)
 
@@ -144,23 +131,25 @@ def publish_failure(s3: "S3Client", bucket: str, failure: Failure) -> bool:
     while not recorded:
         current = _document(s3, bucket, key)
         known = (current.execution, current.error) == (failure.execution, failure.error)
-        replaceable = current.origin.run == this_upload.run or order.is_older(
-            current.origin, this_upload
+        replaceable = (
+            current.key != upload.key
+            or current.origin.run == this_upload.run
+            or order.is_older(current.origin, this_upload)
         )
         if known or not replaceable:
             break
-        result = _document(s3, bucket, f"{without_extension(upload.key)}.json")
+        result = _document(s3, bucket, result_key(upload.key))
         if result.key == upload.key and not order.is_older(result.origin, this_upload):
             break
-        recorded = _replace(s3, bucket, key, current, failure)
-    _delete_superseded(s3, bucket, upload.key, order)
+        recorded = _replace(s3, bucket, key, current, _json(failure))
+    _tidy_up(s3, bucket, upload)
     return recorded
 
 
 def read_result(s3: "S3Client", bucket: str, key: str) -> Result | None:
     """Return the result that lies where an upload of this key would have its own, if it is one."""
     try:
-        response = s3.get_object(Bucket=bucket, Key=f"{without_extension(key)}.json")
+        response = s3.get_object(Bucket=bucket, Key=result_key(key))
         return msgspec.json.decode(response["Body"].read(), type=Result)
     except ClientError as error:
         if error.response["Error"]["Code"] in ABSENT:
@@ -171,26 +160,33 @@ def read_result(s3: "S3Client", bucket: str, key: str) -> Result | None:
 
 
 class _Document(NamedTuple):
-    """What a JSON in the output bucket says of itself; all empty if there is none."""
+    """A JSON in the output bucket, and what it says of itself; all empty if there is none."""
 
     etag: str = ""
     version_id: str = ""
+    body: bytes = b""
     key: str = ""
     origin: Origin = Origin()
     execution: str = ""
     error: str = ""
+    image_version_id: str = ""
 
 
 class _Source(Upload, frozen=True, forbid_unknown_fields=False):
     """The upload, whatever else is said of it."""
 
 
+class _Image(msgspec.Struct, frozen=True):
+    version_id: str
+
+
 class _Signed(msgspec.Struct):
-    """What results and failures have in common."""
+    """What results and failures say of where they come from."""
 
     source: _Source
     execution: str
     error: str = ""
+    image_file: _Image = _Image("")
 
 
 def _document(s3: "S3Client", bucket: str, key: str) -> _Document:
@@ -200,21 +196,29 @@ def _document(s3: "S3Client", bucket: str, key: str) -> _Document:
         if error.response["Error"]["Code"] in ABSENT:
             return _Document()
         raise
-    etag, version_id = response["ETag"], response["VersionId"]
+    etag, version_id, body = response["ETag"], response["VersionId"], response["Body"].read()
     try:
-        signed = msgspec.json.decode(response["Body"].read(), type=_Signed)
+        signed = msgspec.json.decode(body, type=_Signed)
     except msgspec.DecodeError:  # not ours: anything is newer
-        return _Document(etag, version_id)
-    source = signed.source
-    origin = Origin.of(source)
-    return _Document(etag, version_id, source.key, origin, signed.execution, signed.error)
+        return _Document(etag, version_id, body)
+    return _Document(
+        etag,
+        version_id,
+        body,
+        key=signed.source.key,
+        origin=Origin.of(signed.source),
+        execution=signed.execution,
+        error=signed.error,
+        image_version_id=signed.image_file.version_id,
+    )
 
 
-def _replace(
-    s3: "S3Client", bucket: str, key: str, current: _Document, content: Result | Failure
-) -> bool:
+def _json(content: Result | Failure) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(content), indent=2)
+
+
+def _replace(s3: "S3Client", bucket: str, key: str, current: _Document, text: bytes) -> bool:
     """Write a JSON in place of the one that was read; return False if that is no longer there."""
-    text = msgspec.json.format(msgspec.json.encode(content), indent=2)
     put = partial(s3.put_object, Bucket=bucket, Key=key, Body=text, ContentType="application/json")
     try:
         if current.etag:
@@ -228,40 +232,72 @@ def _replace(
     return True
 
 
-def _delete_superseded(s3: "S3Client", bucket: str, key: str, order: UploadOrder) -> None:
-    """Clear what is older than the result JSON, except for other keys' failures."""
-    stem = without_extension(key)
-    result = _document(s3, bucket, f"{stem}.json")
-    for ending in (*get_args(ImageFormat), REPORT, *WRITERS):
-        attached = f"{stem}.{ending}"
-        while (top := _attachment(s3, bucket, attached)) and order.is_older(
-            top.origin, result.origin
-        ):
-            s3.delete_object(Bucket=bucket, Key=attached, VersionId=top.version_id)
-    while result.key == key:
-        failure = _document(s3, bucket, error_key(key))
-        outdated = failure.origin.run == result.origin.run or order.is_older(
-            failure.origin, result.origin
-        )
-        if not failure.etag or not outdated:
-            break
-        s3.delete_object(Bucket=bucket, Key=error_key(key), VersionId=failure.version_id)
+def _tidy_up(s3: "S3Client", bucket: str, upload: Upload) -> None:
+    """Delete what does not belong to the result that stands, as far as no JSON may come to name it.
+
+    Other keys' failures stay.
+    """
+    key = result_key(upload.key)
+    while (result := _document(s3, bucket, key)).key:
+        order = UploadOrder(s3, upload.bucket, result.key)
+        failure = _document(s3, bucket, error_key(result.key))
+        failed = failure.origin if failure.key == result.key else Origin()
+        superseded, hiding = [], []
+        for attached in _attachments(s3, bucket, without_extension(upload.key)):
+            if _is_superseded(attached, result, order):
+                superseded.append(attached)
+            elif order.is_older(result.origin, attached.origin) and (
+                attached.origin.run == failed.run or order.is_older(attached.origin, failed)
+            ):
+                hiding.append(attached)
+        outdated = failed.run == result.origin.run or order.is_older(failed, result.origin)
+        if failure.etag and failure.key == upload.key == result.key and outdated:
+            superseded.append(_Attachment(error_key(result.key), failure.version_id))
+        if not superseded and not hiding:
+            return
+        # One more newline gives the JSON an ETag that it never had.
+        if hiding and _replace(s3, bucket, key, result, result.body + b"\n"):
+            superseded += hiding
+        for item in superseded:
+            s3.delete_object(Bucket=bucket, Key=item.key, VersionId=item.version_id)
 
 
 class _Attachment(NamedTuple):
     """The current version of an image, report or palette."""
 
+    key: str
     version_id: str
-    origin: Origin
+    is_image: bool = False
+    origin: Origin = Origin()
+    upload_key_hash: str = ""
 
 
-def _attachment(s3: "S3Client", bucket: str, key: str) -> _Attachment | None:
-    try:
-        response = s3.head_object(Bucket=bucket, Key=key)
-    except ClientError as error:
-        if error.response["Error"]["Code"] in ABSENT:
-            return None
-        raise
-    metadata = response["Metadata"]
-    origin = Origin(*(metadata.get(field, "") for field in Origin._fields))
-    return _Attachment(response["VersionId"], origin)
+def _attachments(s3: "S3Client", bucket: str, stem: str) -> Iterator[_Attachment]:
+    """Yield what lies where a result has its image, report and palettes."""
+    images = get_args(ImageFormat)
+    for ending in (*images, REPORT, *WRITERS):
+        key = f"{stem}.{ending}"
+        try:
+            response = s3.head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ABSENT:
+                raise
+            continue
+        metadata = response["Metadata"]
+        origin = Origin(*(metadata.get(field, "") for field in Origin._fields))
+        key_hash = metadata.get(KEY_HASH, "")
+        yield _Attachment(key, response["VersionId"], ending in images, origin, key_hash)
+
+
+def _is_superseded(attached: _Attachment, result: _Document, order: UploadOrder) -> bool:
+    """Tell whether no JSON can name a file any more: what stands is newer, or another key's."""
+    if attached.upload_key_hash != _key_hash(result.key):
+        return True
+    if attached.origin.run == result.origin.run:
+        return attached.is_image and attached.version_id != result.image_version_id
+    return order.is_older(attached.origin, result.origin)
+
+
+def _key_hash(key: str) -> str:
+    """Return what stands for an upload's key in metadata, which are short and ASCII."""
+    return hashlib.sha256(key.encode()).hexdigest()

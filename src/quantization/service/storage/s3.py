@@ -38,6 +38,14 @@ class StorageFault(Exception):  # noqa: N818 - named for the state machine, whic
     """S3 was busy or out of reach for all of the client's attempts."""
 
 
+class StorageRejected(Exception):  # noqa: N818 - named for the state machine, which does not retry it
+    """S3 refused a call: mostly for a permission, or a key of KMS, that was taken away.
+
+    Botocore's own errors are named differently from one of its versions to the next, and which one
+    Lambda has depends on the day and the region.
+    """
+
+
 class _S3Alone(Loader):
     """Finds S3 without a look into the folders of all other services, hundreds of them."""
 
@@ -74,13 +82,12 @@ def make_client() -> "S3Client":
 
 @contextmanager
 def storage_faults() -> Iterator[None]:
-    """Raise as `StorageFault` what S3, or the way to it, is to blame for."""
+    """Raise `StorageFault` for what passes, and `StorageRejected` for what S3 will not do."""
     try:
         yield
     except ClientError as error:
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        if status < 500 and error.response["Error"]["Code"] not in _PASSING:
-            raise
-        raise StorageFault(str(error)) from error
+        passing = status >= 500 or error.response["Error"]["Code"] in _PASSING
+        raise (StorageFault if passing else StorageRejected)(str(error)) from error
     except (ConnectionError, HTTPClientError, IncompleteReadError) as error:
         raise StorageFault(str(error)) from error

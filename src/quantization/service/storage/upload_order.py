@@ -57,12 +57,12 @@ class UploadOrder(NamedTuple):
 
     def is_older(self, one: Origin, other: Origin) -> bool:
         """Tell whether the first is certainly older than the second."""
-        if not one.version_id or not other.version_id:
-            return bool(other.version_id)
         if one.version_id == other.version_id:
             return one.backfill < other.backfill
         if one.sequencer and other.sequencer:
             return sortable(one.sequencer) < sortable(other.sequencer)
+        if not one.version_id or not other.version_id:
+            return bool(other.version_id)
         if one.version_id == other.replaces:
             return True
         if other.version_id == one.replaces:

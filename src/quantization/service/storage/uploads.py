@@ -1,5 +1,6 @@
 """Uploads: reading exactly the version that started an execution."""
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,7 +11,14 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from quantization.contract import Upload
-from quantization.errors import ImageTooLarge, ObjectGone
+from quantization.errors import (
+    ImageTooLarge,
+    ObjectArchived,
+    ObjectEncrypted,
+    ObjectGone,
+    ObjectUnversioned,
+    RefusedImage,
+)
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -23,18 +31,28 @@ def open_upload(s3: "S3Client", upload: Upload, *, max_bytes: int) -> "GetObject
 
     Raises
     ------
+    ObjectUnversioned
+        If the event did not say which version, or had no sequencer.
     ObjectGone
         If that version, or its bucket, no longer exists.
+    ObjectArchived
+        If its storage class has to be restored first.
+    ObjectEncrypted
+        If it takes a key that is not at hand, is disabled or may not be used.
     ImageTooLarge
         If it has more than `max_bytes` bytes, none of which is read to find out.
     """
+    # "null" is the version of all objects written while versioning is suspended.
+    unordered = not upload.sequencer and upload.backfill is None
+    if upload.version_id in ("", "null") or unordered:
+        raise ObjectUnversioned(
+            f"the event says version {upload.version_id!r} and sequencer {upload.sequencer!r}"
+        )
     try:
         response = s3.get_object(Bucket=upload.bucket, Key=upload.key, VersionId=upload.version_id)
     except ClientError as error:
-        if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchVersion", "NoSuchBucket"):
-            raise ObjectGone(
-                f"version {upload.version_id} was deleted before it was read; upload it again"
-            ) from error
+        if refusal := _refusal(error):
+            raise refusal(f"version {upload.version_id} cannot be read: {error}") from error
         raise
     if response["ContentLength"] > max_bytes:
         response["Body"].close()
@@ -43,6 +61,24 @@ def open_upload(s3: "S3Client", upload: Upload, *, max_bytes: int) -> "GetObject
             "upload a smaller file"
         )
     return response
+
+
+def _refusal(error: ClientError) -> type[RefusedImage] | None:
+    """Return what to refuse an object for that S3 did not send; None if it is not the object.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+    """
+    code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
+    match code:
+        case "NoSuchKey" | "NoSuchVersion" | "NoSuchBucket":
+            return ObjectGone
+        case "InvalidObjectState":
+            return ObjectArchived
+        case "InvalidRequest":  # SSE-C: S3 asks for the key.
+            return ObjectEncrypted
+        case "AccessDenied" if re.search("kms|ciphertext", message, re.IGNORECASE):
+            return ObjectEncrypted
+    return ObjectEncrypted if code.startswith("KMS.") else None
 
 
 @contextmanager

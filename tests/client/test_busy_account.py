@@ -1,0 +1,172 @@
+"""The client on an account with a long past, other users, queues and faults."""
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from quantization_client import run
+from quantization_client.follow import NotStartedError
+from quantization_client.journal import FOLDER
+from quantization_client.main import NO_STACK, main
+from quantization_client.run import PATIENCE_SECONDS, START_LIMIT_SECONDS, Job, Outcome, Run
+from tests.support.busy_account import BusyAccount, Clock, refusal
+
+PAST = 100_000
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(run, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def account(clock) -> BusyAccount:
+    return BusyAccount(clock, PAST)
+
+
+@pytest.fixture
+def jobs_of(tmp_path):
+    """Return so many images to quantize."""
+
+    def make(amount: int) -> list[Job]:
+        jobs = []
+        for number in range(amount):
+            path = tmp_path / f"{number}.jpg"
+            path.touch()
+            jobs.append(Job(path, path.relative_to(tmp_path)))
+        return jobs
+
+    return make
+
+
+@pytest.fixture
+def begin(account, tmp_path):
+    """Begin a run, as each call of the command does."""
+    return lambda: Run(account.stack(), tmp_path / "out", {}, lambda _job, _progress: None)
+
+
+def remembered(tmp_path) -> int:
+    return len(list((tmp_path / "out" / FOLDER).glob("*.json")))
+
+
+def all_done(outcomes: list[Outcome], jobs: list[Job]) -> bool:
+    assert [outcome.error for outcome in outcomes if outcome.error] == []
+    return {outcome.job.name for outcome in outcomes} == {job.name for job in jobs}
+
+
+def test_one_upload_costs_few_calls_whatever_the_past(account, begin, jobs_of):
+    jobs = jobs_of(1)
+    assert all_done(list(begin().outcomes(jobs)), jobs)
+
+    assert account.calls["describe_execution"] <= 20
+    assert account.calls["list_executions"] <= 20
+    assert account.calls["throttled"] == 0
+
+
+def test_thousand_files_end_well(account, begin, jobs_of):
+    jobs = jobs_of(1000)
+    assert all_done(list(begin().outcomes(jobs)), jobs)
+
+
+def test_others_who_use_up_the_quotas_fail_no_image(account, begin, jobs_of):
+    account.drain()
+    account.others = 0.9
+    jobs = jobs_of(50)
+    assert all_done(list(begin().outcomes(jobs)), jobs)
+    assert account.calls["throttled"] > 0
+
+
+def test_upload_waits_while_somebody_elses_burst_is_started(account, begin, jobs_of):
+    account.queue_seconds = 100_000 / 300
+    jobs = jobs_of(20)
+    assert all_done(list(begin().outcomes(jobs)), jobs)
+
+
+def test_upload_that_starts_nothing_ends_the_run_but_is_remembered(
+    account, begin, jobs_of, tmp_path
+):
+    account.queue_seconds = 10 * START_LIMIT_SECONDS
+    jobs = jobs_of(3)
+    with pytest.raises(NotStartedError, match=str(jobs[0].path)):
+        list(begin().outcomes(jobs))
+
+    assert remembered(tmp_path) == 3
+    account.clock.now += account.queue_seconds
+    assert all_done(list(begin().outcomes(jobs)), jobs)
+    assert account.calls["put_object"] == 3
+
+
+@pytest.mark.parametrize(
+    "call", ["put_object", "list_objects_v2", "get_execution_history", "download_file"]
+)
+@pytest.mark.parametrize(
+    "error",
+    [
+        EndpointConnectionError(endpoint_url="https://s3"),
+        refusal("ThrottlingException"),
+        refusal("SlowDown", 503),
+        refusal("InternalError", 500),
+    ],
+    ids=["lost connection", "throttled", "slow down", "500"],
+)
+def test_fault_that_passes_is_waited_out(account, begin, jobs_of, call, error):
+    account.fault = lambda name, now: error if name == call and 2 < now < 60 else None
+    jobs = jobs_of(20)
+    assert all_done(list(begin().outcomes(jobs)), jobs)
+    assert account.calls["put_object"] <= len(jobs) + 20  # Each upload once, and the tries.
+
+
+@pytest.mark.parametrize("call", ["put_object", "list_objects_v2", "get_execution_history"])
+@pytest.mark.parametrize(
+    ("error", "patience"),
+    [
+        (refusal("ExpiredToken"), 0),
+        (refusal("ExpiredTokenException"), 0),
+        (refusal("AccessDenied", 403), 0),
+        (EndpointConnectionError(endpoint_url="https://s3"), PATIENCE_SECONDS),
+    ],
+    ids=["expired at S3", "expired at Step Functions", "denied", "connection lost for good"],
+)
+def test_fault_that_stays_ends_the_run_and_the_same_command_goes_on(
+    account, begin, jobs_of, tmp_path, call, error, patience
+):
+    account.fault = lambda name, now: error if name == call and now > 10 else None
+    jobs = jobs_of(60)
+    done: list[Outcome] = []
+    with pytest.raises(type(error)):
+        done.extend(begin().outcomes(jobs))
+    assert account.clock.now == pytest.approx(10 + patience, abs=120)
+    uploaded = remembered(tmp_path)
+
+    account.fault = lambda _name, _now: None
+    second = begin()
+    left = second.still_to_do(jobs)
+    assert len(left) == len(jobs) - len(done)
+    assert all_done(done + list(second.outcomes(left)), jobs)
+    tried = account.calls["put_object"] - len(jobs)
+    assert uploaded > 0
+    assert tried == 0 or call == "put_object"
+
+
+def test_image_that_aws_does_not_take_is_the_only_one_to_fail(account, begin, jobs_of):
+    refused = iter([refusal("EntityTooLarge")])
+    account.fault = lambda name, _now: next(refused, None) if name == "put_object" else None
+    first, *others = list(begin().outcomes(jobs_of(3)))
+    assert "EntityTooLarge" in first.error
+    assert len(others) == 2
+    assert not any(outcome.error for outcome in others)
+
+
+def test_run_that_cannot_go_on_says_so_in_one_line(account, jobs_of, monkeypatch, capsys, tmp_path):
+    account.fault = lambda name, _now: refusal("ExpiredToken") if name != "put_object" else None
+    monkeypatch.setattr("quantization_client.main.find_stack", lambda *_: account.stack())
+    jobs_of(2)
+    images = [str(tmp_path / f"{number}.jpg") for number in range(2)]
+
+    assert main([*images, "--out", str(tmp_path / "out"), "--stack", "any"]) == NO_STACK
+
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len([line for line in said if "ExpiredToken" in line]) == 1
+    assert "the same command goes on" in said[-1]
+    assert remembered(tmp_path) == 2
