@@ -42,7 +42,7 @@ def _default(value: object) -> str:
     match value:
         case None | ():
             return ""
-        case float():
+        case int() | float():
             return f"{value:g}"
         case _:
             return f"`{value}`"

@@ -1,7 +1,6 @@
 """The whole service, from upload to result, as the client drives it on the local engine."""
 
 import json
-import re
 import shutil
 from pathlib import Path
 
@@ -47,13 +46,6 @@ def test_result_keeps_the_contract(china, result):
         640,
         427,
     )
-
-
-def test_readme_opens_with_what_becomes_of_the_photo(result):
-    (heading,) = re.findall(r"^\| before \|.*", (ROOT / "README.md").read_text(), re.MULTILINE)
-
-    told = [int(k) for k in re.findall(r"(\d+) colors", heading)]
-    assert told == [result.picks["silhouette"], result.picks["guarded"]]
 
 
 def test_chosen_k_is_the_argmax(result):
