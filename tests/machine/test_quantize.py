@@ -217,6 +217,19 @@ def test_passing_fault_is_retried(machine, name, fault):
     assert [f["taskFailedEventDetails"]["error"] for f in failures] == [fault]
 
 
+def test_upload_whose_sample_was_tried_again_scores_one_k_after_the_other(machine):
+    most = {}
+    for sample in (None, StorageFault.__name__):
+        ended = machine({"sample": sample, "once": True, "slow": 0.2})
+        running, counts = 0, []
+        for event in machine.history(ended):
+            running += event["type"] == "MapIterationStarted"
+            running -= event["type"] == "MapIterationSucceeded"
+            counts.append(running)
+        most[sample] = max(counts)
+    assert most == {None: 4, StorageFault.__name__: 1}
+
+
 # What a function that was killed, ran out of time or out of memory ends with.
 @pytest.mark.parametrize(
     "crash", ["Lambda.Unknown", "Runtime.ExitError", "Runtime.OutOfMemory", "Sandbox.Timedout"]
