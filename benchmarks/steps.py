@@ -13,6 +13,7 @@ with quick_imports():
     from quantization.clustering import fit
     from quantization.decoding import Image, open_image
     from quantization.encoding.png import encode_png
+    from quantization.options import Dither
     from quantization.recolor import recolor
     from quantization.sampling import STRIP_PIXELS, summarize
     from quantization.summary import Summary
@@ -41,8 +42,8 @@ def best_palette(summary: Summary, ks: list[int]) -> NDArray[np.uint8]:
     return max(fits, key=lambda fit: -2 if fit.silhouette is None else fit.silhouette).palette
 
 
-def rendered(path: Path, palette: NDArray[np.uint8]) -> bytes:
+def rendered(path: Path, palette: NDArray[np.uint8], dither: Dither = "none") -> bytes:
     """Do what Render does."""
     image = opened(path)
-    recolored = recolor(image, palette)
+    recolored = recolor(image, palette, dither=dither)
     return encode_png(recolored.indices, recolored.entries, dots_per_meter=image.dots_per_meter)

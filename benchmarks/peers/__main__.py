@@ -1,7 +1,7 @@
-"""Reduce images to 8, 16 and 32 colors, without dithering, with every program that is installed.
+"""Reduce images to 8, 16 and 32 colors with every program that is installed.
 
 python -m benchmarks.peers [--megapixels 0.3] [--images tuned-on held-out china ...] [--k 8 16 32]
-                           [--programs "ours" pngquant ...] [--runs 1] [--jobs 1]
+                           [--dithered] [--programs "ours" pngquant ...] [--runs 1] [--jobs 1]
 
 The images that rules were tuned on and those held out stand in tables of their own. Measures are
 means over the images, of the squared error the mean of its ratio to the least on that image. The
@@ -38,7 +38,7 @@ class Row(NamedTuple):
 
 
 def compare(
-    image: str, *, megapixels: float, k: int, programs: list[str] | None, runs: int
+    image: str, *, megapixels: float, k: int, dithered: bool, programs: list[str] | None, runs: int
 ) -> dict[str, Row]:
     """Run every program on one image."""
     original = photos.scaled(photos.available()[image], megapixels)
@@ -47,7 +47,7 @@ def compare(
         cv2.imwrite(str(source), original)
         chosen = {
             peer: placed
-            for peer, placed in at_hand(source, k, Path(name)).items()
+            for peer, placed in at_hand(source, k, Path(name), dithered=dithered).items()
             if programs is None or peer in programs
         }
         taken = in_turns({peer: command for peer, (command, _) in chosen.items()}, runs)
@@ -104,6 +104,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--dithered", action="store_true", help="as each program does by default")
     parser.add_argument("--megapixels", type=float, default=0.3)
     parser.add_argument("--images", nargs="+", default=list(SETS), help="sets, or names of images")
     parser.add_argument("--k", type=int, nargs="+", default=[8, 16, 32])
@@ -123,6 +124,7 @@ def main() -> None:
                     compare,
                     megapixels=arguments.megapixels,
                     k=k,
+                    dithered=arguments.dithered,
                     programs=arguments.programs,
                     runs=arguments.runs,
                 )
