@@ -9,6 +9,8 @@ import pytest
 from quantization.contract import Result
 from tools.schema import SCHEMAS
 
+SCORE = {"silhouette": -1.0, "inertia": 0.0, "error": 0.0}
+
 RESULT = {
     "version": 1,
     "source": {
@@ -32,7 +34,7 @@ RESULT = {
         "criterion": "silhouette",
         "error_budget": 2.0,
         "k_min": 1,
-        "k_max": 2,
+        "k_max": 3,
         "k": None,
         "space": "rgb",
         "format": "png",
@@ -44,8 +46,9 @@ RESULT = {
     "k": 1,
     "palette": [{"color": "#00ff7f", "share": 1.0}],
     "scores": [
-        {"k": 1, "silhouette": None, "inertia": 0.0, "error": 0.0, "failure": None},
-        {"k": 2, "silhouette": None, "inertia": None, "error": None, "failure": "MemoryError"},
+        {"k": 1, **SCORE, "palette": ["#00ff7f"], "failure": None},
+        {"k": 2, **dict.fromkeys(SCORE), "palette": [], "failure": "MemoryError"},
+        {"k": 3, **SCORE, "palette": ["#00ff7f", "#000000", "#ffffff"], "failure": None},
     ],
     "sample_size": 12,
     "execution": "arn:aws:states:us-east-1:123456789012:execution:quantize:first",

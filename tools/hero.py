@@ -61,7 +61,7 @@ def _palette(result: Result) -> Image.Image:
     """Draw the palette as a strip, each color as wide as it is used, but never invisible."""
     strip = Image.new("RGB", (_WIDTH, _STRIP))
     draw = ImageDraw.Draw(strip)
-    weights = [max(swatch.share, 0.4 / result.k) for swatch in result.palette]
+    weights = [max(swatch.share or 0, 0.4 / result.k) for swatch in result.palette]
     left = 0.0
     for swatch, weight in zip(result.palette, weights, strict=True):
         right = left + _WIDTH * weight / sum(weights)

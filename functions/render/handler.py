@@ -18,7 +18,7 @@ with quick_imports():
     from quantization.encoding import ENCODERS
     from quantization.recolor import recolor
     from quantization.report.page import report
-    from quantization.report.previews import OriginalPreview, preview_of_result
+    from quantization.report.previews import Preview
     from quantization.service.build_result import build_result, seconds_in_states
     from quantization.service.messages import RenderRequest
     from quantization.service.storage.results import publish_result
@@ -41,15 +41,16 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     request = msgspec.convert(event, RenderRequest)
     upload = open_upload(s3, request.source, max_bytes=MAX_BYTES)
     options = request.options
+    palette = request.chosen_palette()
     with as_file(upload["Body"]) as path:
         image = open_image(path, max_pixels=MAX_PIXELS)
-        original = OriginalPreview(image)
+        preview = Preview(image)
         recolored = recolor(
             image,
-            from_hex(request.palette),
+            from_hex(palette),
             space=options.space,
             dither=options.dither,
-            watch=original.add,
+            watch=preview.add,
         )
     encode = ENCODERS[options.format]
     encoded = encode(recolored.indices, recolored.entries, image.dots_per_meter)
@@ -64,7 +65,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
             version_id=version_id,
         )
         seconds = seconds_in_states(request.state_entered_at, datetime.now(UTC))
-        return result, report(result, original.encode(), preview_of_result(recolored), seconds)
+        return result, report(result, preview, seconds)
 
     rendered = publish_result(s3, OUTPUT_BUCKET, request.source, options, encoded, build)
 

@@ -26,7 +26,7 @@ class Fit(NamedTuple):
     """A palette, and how well it stands for the image.
 
     palette : uint8 array of shape (k, 3)
-        RGB levels, all different.
+        RGB levels, all different, most used first.
     silhouette : float or None
         Mean silhouette coefficient of the sample in -1..1, to four decimals; None where it was
         not measured or is undefined.
@@ -55,7 +55,7 @@ def fit(summary: Summary, k: int) -> Fit:
         Palette size, between 1 and the number of different colors in `summary.pooled`.
     """
     centroids = k_means(summary.pooled, k)
-    palette = _distinct_palette(centroids, summary.pooled)
+    palette = _most_used_first(_distinct_palette(centroids, summary.pooled), summary.pooled)
     pixels = summary.pooled.counts.sum()
     rgb, counts = summary.fine
     distances = np.square(rgb - centroids[nearest(rgb, centroids)]).sum(axis=1)
@@ -106,6 +106,12 @@ def _distinct_palette(centroids: NDArray[np.float32], colors: Colors) -> NDArray
         distances[(rounded == served).all(axis=1)] = -1
         palette = np.vstack([palette, rounded[distances.argmax()]])
     return palette
+
+
+def _most_used_first(palette: NDArray[np.uint8], colors: Colors) -> NDArray[np.uint8]:
+    """Sort a palette by how many pixels have each color, estimated from the pooled ones."""
+    pixels = np.bincount(nearest(colors.rgb, palette), colors.counts, minlength=len(palette))
+    return palette[np.argsort(-pixels, kind="stable")]
 
 
 def nearest(

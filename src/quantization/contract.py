@@ -66,6 +66,10 @@ class Score(Struct, frozen=True, kw_only=True):
         float | None,
         Meta(description="mean OKLab distance x 100 of a pixel from its palette color"),
     ]
+    palette: Annotated[
+        list[HexColor],
+        Meta(description="most used first; empty where this K could not be fitted"),
+    ] = []
     failure: Annotated[
         str | None, Meta(description="name of the error, where this K could not be fitted")
     ] = None
@@ -85,7 +89,10 @@ class Swatch(Struct, frozen=True):
     """One palette color of a result."""
 
     color: HexColor
-    share: Annotated[float, Meta(ge=0, le=1, description="share of the visible pixels")]
+    share: Annotated[
+        Annotated[float, Meta(ge=0, le=1)] | None,
+        Meta(description="share of the visible pixels; null where the image was not recolored"),
+    ]
 
 
 class SourceFile(Struct, frozen=True, kw_only=True):
@@ -127,6 +134,14 @@ class Result(Struct, frozen=True, kw_only=True):
     sample_size: Annotated[int, Meta(description="pixels that silhouettes were measured on")]
     execution: Annotated[str, Meta(description="ARN of the execution")]
     versions: Annotated[dict[str, str], Meta(description="of the software that made it")]
+
+    def palettes(self) -> dict[int, list[Swatch]]:
+        """Return the palette of each K that could be fitted; shares are known of `k` alone."""
+        fitted = {score.k: score.palette for score in self.scores if score.palette}
+        return {
+            k: self.palette if k == self.k else [Swatch(color, None) for color in colors]
+            for k, colors in fitted.items()
+        }
 
 
 class Failure(Struct, frozen=True, kw_only=True):

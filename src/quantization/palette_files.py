@@ -19,12 +19,12 @@ def to_gpl(name: str, palette: Sequence["Swatch"]) -> bytes:
     ----------
     name : str
     palette : sequence of Swatch
-        Written in this order, each named by its hex code and share.
+        Written in this order, each named by its hex code and its share where that is known.
     """
     colors = "".join(
         f"{r:3} {g:3} {b:3}\t{_label(s)}\n" for s in palette for r, g, b in [_levels(s)]
     )
-    header = f"GIMP Palette\nName: {_one_line(name)}\nColumns: {min(len(palette), 16)}\n#\n"
+    header = f"GIMP Palette\nName: {one_line(name)}\nColumns: {min(len(palette), 16)}\n#\n"
     return (header + colors).encode()
 
 
@@ -38,7 +38,7 @@ def to_ase(name: str, palette: Sequence["Swatch"]) -> bytes:
     palette : sequence of Swatch
         As for `to_gpl`.
     """
-    blocks = [_ase_block(0xC001, _ase_text(_one_line(name)))]
+    blocks = [_ase_block(0xC001, _ase_text(one_line(name)))]
     for swatch in palette:
         levels = (level / 255 for level in _levels(swatch))
         color = struct.pack(">4s3fH", b"RGB ", *levels, 2)
@@ -57,10 +57,10 @@ def to_css(name: str, palette: Sequence["Swatch"]) -> bytes:
     palette : sequence of Swatch
     """
     lines = [
-        f"  --color-{number}: {swatch.color}; /* {_percent(swatch)} */"
+        f"  --color-{number}: {swatch.color};" + _share(swatch, " /* {:.1%} */")
         for number, swatch in enumerate(palette, 1)
     ]
-    title = _one_line(name).replace("*/", "* /")
+    title = one_line(name).replace("*/", "* /")
     return "\n".join([f"/* {title} */", ":root {", *lines, "}", ""]).encode()
 
 
@@ -78,9 +78,23 @@ WRITERS: dict[PaletteFormat, Writer] = {
 }
 
 
-def palette_file(result: "Result", extension: PaletteFormat) -> bytes:
-    """Write the palette of a result in one of the formats, named after the upload."""
-    return WRITERS[extension].write(PurePosixPath(result.source.key).name, result.palette)
+def palette_file(result: "Result", extension: PaletteFormat, k: int | None = None) -> bytes:
+    """Write a palette of a result in one of the formats, named after the upload.
+
+    Parameters
+    ----------
+    result : Result
+    extension : PaletteFormat
+    k : int, optional
+        Which palette; that of the image, unless given.
+
+    Raises
+    ------
+    KeyError
+        If the result has no palette of `k` colors.
+    """
+    palette = result.palette if k is None else result.palettes()[k]
+    return WRITERS[extension].write(PurePosixPath(result.source.key).name, palette)
 
 
 def _levels(swatch: "Swatch") -> tuple[int, ...]:
@@ -88,14 +102,14 @@ def _levels(swatch: "Swatch") -> tuple[int, ...]:
 
 
 def _label(swatch: "Swatch") -> str:
-    return f"{swatch.color} {_percent(swatch)}"
+    return swatch.color + _share(swatch, " {:.1%}")
 
 
-def _percent(swatch: "Swatch") -> str:
-    return f"{swatch.share:.1%}"
+def _share(swatch: "Swatch", form: str) -> str:
+    return "" if swatch.share is None else form.format(swatch.share)
 
 
-def _one_line(name: str) -> str:
+def one_line(name: str) -> str:
     """Replace what does not print, line ends above all, by single spaces."""
     return " ".join("".join(c if c.isprintable() else " " for c in name).split())
 

@@ -14,7 +14,7 @@ ALL_DONE, SOME_FAILED = 0, 1
 EPILOG = f"""\
 exit codes:
   {ALL_DONE}    all palettes are written
-  {SOME_FAILED}    some files are no results
+  {SOME_FAILED}    some files are no results, or have no palette of K colors
   2    bad usage
 """
 
@@ -30,9 +30,15 @@ def main(arguments: list[str] | None = None) -> int:
             failed = True
             print(f"{path}: {error}", file=sys.stderr)
             continue
+        if options.k and options.k not in result.palettes():
+            failed = True
+            known = ", ".join(map(str, result.palettes()))
+            print(f"{path}: no palette of {options.k} colors; it has {known}", file=sys.stderr)
+            continue
+        stem = path.with_suffix("") if options.k is None else f"{path.with_suffix('')}-{options.k}"
         for extension in options.format or WRITERS:
-            written = path.with_suffix(f".{extension}")
-            written.write_bytes(palette_file(result, extension))
+            written = Path(f"{stem}.{extension}")
+            written.write_bytes(palette_file(result, extension, options.k))
             print(written)
     return SOME_FAILED if failed else ALL_DONE
 
@@ -52,6 +58,11 @@ def parser() -> argparse.ArgumentParser:
         choices=WRITERS,
         help="gpl: GIMP, Inkscape, Krita; ase: Adobe; css: custom properties;"
         " may be given several times; default: all",
+    )
+    parser.add_argument(
+        "--k",
+        type=int,
+        help="the palette of K colors, in place of the image's own; files are named RESULT-K",
     )
     return parser
 

@@ -113,7 +113,7 @@ def test_render_writes_the_image_and_its_result(sandbox, s3, upload, photo):
     pixels = _pixels(_read(s3, answer["image"]))
     result = msgspec.json.decode(_read(s3, answer["result"]))
     colors, counts = np.unique(pixels, axis=0, return_counts=True)
-    assert sorted(map(tuple, colors)) == sorted(map(tuple, from_hex(recorded.palette)))
+    assert sorted(map(tuple, colors)) == sorted(map(tuple, from_hex(recorded.chosen_palette())))
     assert {swatch["color"]: swatch["share"] for swatch in result["palette"]} == pytest.approx(
         dict(zip(to_hex(colors), counts / len(pixels), strict=True))
     )

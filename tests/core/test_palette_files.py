@@ -17,7 +17,8 @@ from quantization_client import palettes as command
 from tests.test_contract import RESULT
 
 names = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=30)
-swatches = st.builds(Swatch, st.integers(0, 0xFFFFFF).map(lambda n: f"#{n:06x}"), st.floats(0, 1))
+hex_colors = st.integers(0, 0xFFFFFF).map(lambda n: f"#{n:06x}")
+swatches = st.builds(Swatch, hex_colors, st.none() | st.floats(0, 1))
 palettes = st.lists(swatches, min_size=1, max_size=255)
 
 
@@ -93,6 +94,33 @@ def test_command_writes_what_is_asked_for(result):
     assert command.main([str(result), "--format", "css"]) == 0
 
     assert {path.suffix for path in result.parent.iterdir()} == {".json", ".css"}
+
+
+def test_command_writes_the_palette_of_another_k(result, capsys):
+    assert command.main([str(result), "--k", "3", "--format", "css"]) == 0
+
+    written = result.with_name("späth photo-3.css")
+    assert capsys.readouterr().out.splitlines() == [str(written)]
+    assert written.read_text() == (
+        "/* a.jpg */\n:root {\n"
+        "  --color-1: #00ff7f;\n  --color-2: #000000;\n  --color-3: #ffffff;\n}\n"
+    )
+
+
+@pytest.mark.parametrize("k", ["2", "7"], ids=["failed", "not tried"])
+def test_command_says_which_k_there_are(result, capsys, k):
+    assert command.main([str(result), "--k", k]) == 1
+
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == f"{result}: no palette of {k} colors; it has 1, 3\n"
+
+
+def test_shares_are_known_of_the_images_own_palette(result):
+    decoded = msgspec.json.decode(result.read_bytes(), type=Result)
+
+    assert decoded.palettes()[1] == [Swatch("#00ff7f", 1.0)]
+    assert {swatch.share for swatch in decoded.palettes()[3]} == {None}
 
 
 def test_command_names_what_is_no_result(result, tmp_path, capsys):

@@ -14,15 +14,16 @@ from PIL import Image as Pillow
 
 from functions.render import handler as render
 from quantization.color import srgb_to_oklab
-from quantization.contract import ImageFile, Result, Score, Source, SourceFile
+from quantization.contract import ImageFile, Result, Score, Source, SourceFile, Upload
 from quantization.decoding import open_image
 from quantization.encoding.png import blank_indices, encode_png
 from quantization.encoding.webp import encode_webp
 from quantization.errors import EmptyImage, ImageTooLarge, ObjectGone
-from quantization.options import LONGEST_SIDES, Options
+from quantization.options import LARGEST_K, LONGEST_SIDES, MAX_SIZES, Options
 from quantization.palette_files import to_css
 from quantization.recolor import NearestLabels, recolor
 from quantization.service.messages import RenderedFiles, RenderRequest
+from quantization.service.storage.keys import LONGEST_KEY
 from tests.conftest import EXECUTION
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -41,14 +42,31 @@ def request_for(upload, width, height, **options):
         picks={"silhouette": 3, "guarded": 4},
         silhouette_at=None,
         k=len(PALETTE),
-        palette=PALETTE,
         scores=[
-            Score(k=3, silhouette=0.5, inertia=1.0, error=0.1),
+            Score(k=3, silhouette=0.5, inertia=1.0, error=0.1, palette=PALETTE),
             Score(k=4, silhouette=None, inertia=None, error=None, failure="Oops"),
         ],
         execution=EXECUTION,
         state_entered_at={"Sample": START, "ScoreEachK": START + timedelta(seconds=2)},
     )
+
+
+def test_widest_window_of_the_largest_palettes_fits_into_a_state():
+    """Of all that crosses a state boundary a `RenderRequest` is the largest."""
+    longest = "\1" * LONGEST_KEY  # six characters each in JSON
+    score = Score(
+        k=LARGEST_K,
+        silhouette=-0.1234,
+        inertia=-1.2345678901234567e-100,
+        error=-1.2345678901234567e-100,
+        palette=["#123456"] * LARGEST_K,
+    )
+    request = msgspec.structs.replace(
+        request_for(Upload("b" * 63, longest, "v" * 1024, "e" * 32, "0" * 64), 10**5, 10**5),
+        scores=[score] * MAX_SIZES,
+    )
+    quota = 256 * 1024  # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+    assert len(msgspec.json.encode({"FunctionName": "f" * 170, "Payload": request})) < quota
 
 
 def run(request, context) -> RenderedFiles:

@@ -21,10 +21,10 @@ from quantization.errors import (
     UnsupportedImage,
 )
 from quantization.histogram import MOST_EXACT, ColorCount, pool
-from quantization.options import LARGEST_K, MAX_SIZES, Options, ignored_metadata
+from quantization.options import Options, ignored_metadata
 from quantization.pixel_sample import PixelSample
 from quantization.sampling import candidate_ks, summarize
-from quantization.service.messages import FittedScore, Sampled, SampleRequest
+from quantization.service.messages import Sampled, SampleRequest
 from quantization.service.storage.s3 import StorageFault, StorageRejected
 from quantization.service.storage.summaries import load_summary
 from quantization.summary import Colors, Summary, draw_evenly
@@ -195,19 +195,6 @@ def test_single_k_that_is_asked_for_is_measured(upload, photo, context):
     sampled = run(upload("a.jpg", photo.read_bytes(), **{"k-min": "16", "k-max": "16"}), context)
 
     assert (sampled.ks, sampled.sample_size) == ([16], 2048)
-
-
-def test_widest_window_of_the_largest_palettes_fits_into_a_state():
-    score = FittedScore(
-        k=LARGEST_K,
-        silhouette=-0.1234,
-        silhouette_beyond=-0.1234,
-        inertia=-1.2345678901234567e-100,
-        error=-1.2345678901234567e-100,
-        palette=["#123456"] * LARGEST_K,
-    )
-    quota = 256 * 1024  # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
-    assert len(msgspec.json.encode([score] * MAX_SIZES)) < quota
 
 
 # As their makers document what they add to an object.

@@ -65,6 +65,15 @@ def test_no_size_is_beyond_all_colors(s3, context):
     assert score_k.handler(request, context)["silhouette_beyond"] is None
 
 
+def test_palette_is_most_used_first(blobs):
+    pixels, _ = blobs
+    palette = fit(summary_of(pixels), 10).palette
+
+    used = np.bincount(nearest(pixels, palette), minlength=10)
+    assert len({*used.tolist()}) > 5
+    assert used.tolist() == sorted(used, reverse=True)
+
+
 def test_true_clusters_are_found(blobs):
     pixels, truth = blobs
     best = fit(summary_of(pixels), 10)

@@ -12,6 +12,8 @@ from quantization.contract import (
 )
 from quantization.options import Options
 
+PALETTE = ["#336699", "#cc0000", "#ffffff"]
+
 
 def result_with(**changes: object) -> Result:
     """Return a result of three K, one of which failed, but for what is given."""
@@ -25,9 +27,9 @@ def result_with(**changes: object) -> Result:
         k=10,
         palette=[Swatch("#336699", 0.7503), Swatch("#cc0000", 0.2495), Swatch("#ffffff", 0.0002)],
         scores=[
-            Score(k=8, silhouette=0.5, inertia=1234.5, error=3.25),
+            Score(k=8, silhouette=0.5, inertia=1234.5, error=3.25, palette=PALETTE[:2]),
             Score(k=9, silhouette=None, inertia=None, error=None, failure="MemoryError"),
-            Score(k=10, silhouette=0.25, inertia=900.0, error=1.75),
+            Score(k=10, silhouette=0.25, inertia=900.0, error=1.75, palette=PALETTE),
         ],
         sample_size=100,
         execution="arn:aws:states:eu-west-1:123456789012:execution:quantize:first",

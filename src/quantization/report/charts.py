@@ -16,6 +16,10 @@ THEME = Path(__file__).with_name("theme.css").read_text(encoding="utf-8")
 _WIDTH, _HEIGHT = 360, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 40, 24
 
+PLOT_LEFT = _LEFT / _WIDTH
+PLOT_WIDTH = (_WIDTH - _LEFT - _RIGHT) / _WIDTH
+"""Where the smallest K is, and how far the largest one is from it, as parts of a chart's width."""
+
 
 class Chart(NamedTuple):
     """One curve.
@@ -44,12 +48,16 @@ def charts(result: Result) -> list[Chart]:
     ]
 
 
-def figure(chart: Chart) -> str:
-    """Put a chart into an HTML page that has the `THEME`."""
+def figure(chart: Chart, ks: Sequence[int], k: int) -> str:
+    """Put a chart into an HTML page that has the `THEME`, with a slider over `ks`, at `k`."""
+    measure = chart.title.partition(":")[0].lower()
     return (
-        f"<figure><figcaption>{escape(chart.title)}</figcaption>\n"
+        f'<figure><figcaption>{escape(chart.title)}</figcaption><div class="plot">\n'
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(chart.summary)}">\n'
-        f"{chart.drawing}\n</svg></figure>"
+        f"{chart.drawing}\n</svg>"
+        f'<input class="k" type="range" min="{min(ks)}" max="{max(ks)}" value="{k}"'
+        f' aria-label="Number of colors, on the curve of the {measure}">'
+        "</div></figure>"
     )
 
 
@@ -118,7 +126,7 @@ def _chart(
             runs[-1].append(f"{x(k)},{y(value)}")
     parts += [f'<polyline class="curve" points="{" ".join(run)}"/>' for run in runs if run]
     parts += [
-        f'<circle cx="{x(k)}" cy="{y(value)}" r="{4 if k == result.k else 2.5}">'
+        f'<circle data-k="{k}" cx="{x(k)}" cy="{y(value)}" r="{4 if k == result.k else 2.5}">'
         f"<title>K = {k}: {value:.3f}</title></circle>"
         for k, value in known.items()
     ]

@@ -1,23 +1,49 @@
 """The report of a result: one HTML file that needs nothing else, for people who would rather look.
 
-`report` fills in ``page.html``; the pictures come from `previews`, the curves from `charts`.
+`report` fills in ``page.html``; the picture comes from `previews`, the curves from `charts`, and
+the sentence that says why from `reasons`. The result in any K is drawn in the browser, by the
+scripts beside this module, for which ``page.html`` has the palettes as JSON.
 """
 
+import hashlib
+import json
 from base64 import b64encode
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from string import Template
+from urllib.parse import quote
 
-from quantization.contract import Result, Score
+from quantization.contract import Result, Score, Swatch
+from quantization.dithering import PASSED_ON
 from quantization.options import Criterion
-from quantization.report.charts import THEME, charts, figure
+from quantization.palette_files import one_line
+from quantization.report.charts import PLOT_LEFT, PLOT_WIDTH, THEME, charts, figure
 from quantization.report.previews import Preview
+from quantization.report.reasons import why
 
-TEMPLATE = Template(Path(__file__).with_name("page.html").read_text(encoding="utf-8"))
+MAX_BYTES = 300_000
+"""Of a report, unless palettes and a picture of low quality are larger than that."""
 
 _LEAST_SHOWN = 320
 """Smaller images are shown enlarged, to about so many pixels."""
+
+_MEANINGS = {
+    "K": "the number of colors.",
+    "silhouette": (
+        "how clearly the pixels fall into K groups: 1 is perfectly apart, 0 is no groups at all,"
+        " and less than 0 is the wrong groups. Best for flat art."
+    ),
+    "error": (
+        "how far a pixel's color is from its palette color on average, as the eye sees it (OKLab"
+        " x 100). Side by side, about 2 can just be told apart; small parts may differ by more."
+    ),
+    "inertia": "the sum of squared RGB distances that k-means made small: good for comparing only.",
+    "guarded": (
+        "the criterion that takes the silhouette's K where that is clear, and otherwise the fewest"
+        " colors that keep the error within the budget."
+    ),
+}
 
 CONSOLES = {
     "aws": "console.aws.amazon.com",
@@ -26,51 +52,57 @@ CONSOLES = {
 }
 
 
-def report(result: Result, original: Preview, recolored: Preview, seconds: dict[str, float]) -> str:
+def _read(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+_PAGE, _DIAL = Template(_read("page.html")), Template(_read("dial.html"))
+_STYLE = THEME + _read("page.css")
+_SCRIPT = "\n".join(map(_read, ("recolor.js", "palette_files.js", "page.js")))
+
+
+def report(result: Result, preview: Preview, seconds: Mapping[str, float]) -> str:
     """Write the report.
 
     Parameters
     ----------
     result : Result
-    original, recolored : Preview
-        Of the same size, both upright.
-    seconds : dict of str to float
+    preview : Preview
+        Of the whole original.
+    seconds : mapping of str to float
         How long each state took, in their order.
 
     Returns
     -------
     html : str
+        Of at most `MAX_BYTES`, with the best picture that leaves room for.
     """
-    source = result.source
-    name = source.key.rpartition("/")[2]
-    width, height = original.width, original.height
-    zoom = max(1, _LEAST_SHOWN // max(width, height))
-    shown = "shown whole" if source.width == width else f"shown at {_size(width, height)}"
-    several = len(result.scores) > 1
-    picks = result.picks
-    return TEMPLATE.substitute(
-        theme=THEME,
+    name = result.source.key.rpartition("/")[2]
+    style, script = _STYLE + _sizes(preview), _SCRIPT
+    page = _PAGE.safe_substitute(
+        style=style,
+        style_hash=_source_hash(style),
+        script=script,
+        script_hash=_source_hash(script),
         name=escape(name),
-        k=result.k,
-        amount="1 color" if result.k == 1 else f"{result.k} colors",
-        choice=escape(_choice(result)),
-        original=_data_url(original),
-        recolored=_data_url(recolored),
-        preview_width=width,
-        preview_height=height,
-        shown_width=width * zoom,
-        ratio=f"{width / height:.4f}",
-        rendering="pixelated" if zoom > 1 else "auto",
-        preview_note=f"{_size(source.width, source.height)} pixels, {shown}; {_files(result)}",
-        shares="".join(_share(s.color, s.share) for s in result.palette),
-        swatches="\n".join(_swatch(s.color, s.share) for s in result.palette),
-        # Of a single K there is no curve.
-        charts="\n".join(map(figure, charts(result))) if several else "",
-        details="details" if several else "details open",
-        why=f"Why {result.k}" if several else "How good it is",
-        scores="\n".join(_score_row(score, picks if several else {}) for score in result.scores),
+        amount=_colors(result.k),
+        why=escape(why(result)),
+        size=_size(result, preview),
+        width=preview.width,
+        height=preview.height,
+        dial=_dial(result),
+        shares=_share_bar(result.palette),
+        swatches="\n".join(map(_swatch, result.palette)),
+        files=_files(result, name),
+        data=_data(result, name),
+        meanings="\n".join(map(_definition, _MEANINGS, _MEANINGS.values())),
         facts="\n".join(_facts(result, seconds)),
+        **_scores(result),
     )
+    room = MAX_BYTES - len(page.encode())
+    picture = preview.encode(max_bytes=room * 3 // 4 - 40)
+    url = f"data:{picture.media_type};base64,{b64encode(picture.data).decode()}"
+    return page.replace("$original", url, 1)
 
 
 def console_url(execution: str) -> str | None:
@@ -88,52 +120,130 @@ def console_url(execution: str) -> str | None:
     return f"https://{console}/states/home?region={region}#/v2/executions/details/{execution}"
 
 
-def _choice(result: Result) -> str:
-    k_min, k_max = result.options.k_min, result.options.k_max
-    if result.k < k_min:
-        return "The image has no more colors."
-    if k_min == k_max:
-        return "As many as asked for."
-    choice = f"Chosen by the criterion “{result.options.criterion}” in the window {k_min}..{k_max}."
-    if result.silhouette_at == "edge":
-        choice += " The silhouette is best at the edge of the window: it may be better beyond."
-    return choice
+def _source_hash(text: str) -> str:
+    """Return how a Content Security Policy names an inline style or script (CSP 3, 2.3.1)."""
+    return f"sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _size(width: int, height: int) -> str:
-    return f"{width} &times; {height}"
-
-
-def _files(result: Result) -> str:
-    """Say what became of the file's size."""
-    before, after = result.source_file, result.image_file
+def _sizes(preview: Preview) -> str:
+    zoom = max(1, _LEAST_SHOWN // max(preview.width, preview.height))
     return (
-        f"{before.format.upper()} of {_kilobytes(before.bytes)} became {after.format.upper()}"
-        f" of {_kilobytes(after.bytes)}"
+        f":root {{ --natural: {preview.width}px; --shown: {preview.width * zoom}px;"
+        f" --ratio: {preview.width / preview.height:.4f};"
+        f" --rendering: {'pixelated' if zoom > 1 else 'auto'};"
+        f" --plot-left: {PLOT_LEFT:.3%}; --plot-width: {PLOT_WIDTH:.3%}; }}\n"
     )
+
+
+def _size(result: Result, preview: Preview) -> str:
+    """Say how large the image is, at which scale it is shown, and what became of its file."""
+    source, before, after = result.source, result.source_file, result.image_file
+    scale = round(source.width * source.height / (preview.width * preview.height)) ** 0.5
+    shown = "" if scale == 1 else f", shown at about 1:{scale:.1f}".replace(".0", "")
+    change = after.bytes / before.bytes - 1
+    return (
+        f"{source.width} &times; {source.height} pixels{shown};"
+        f" {before.format.upper()} of {_kilobytes(before.bytes)} became"
+        f" {after.format.upper()} of {_kilobytes(after.bytes)} ({change:+.0%})."
+    ).replace("-", "&minus;")
+
+
+def _dial(result: Result) -> str:
+    """Return what one chooses K with; nothing where there is one K only."""
+    ks = list(result.palettes())
+    if len(ks) == 1:
+        return ""
+    names: dict[int, list[str]] = {result.k: []}
+    for criterion, k in result.picks.items():
+        names.setdefault(k, []).append(criterion)
+    picks = [
+        f'<button type="button" data-k="{k}" aria-pressed="{str(k == result.k).lower()}">'
+        f"{k}: {', '.join(criteria + ['this file'] * (k == result.k))}</button>"
+        for k, criteria in sorted(names.items())
+    ]
+    return _DIAL.substitute(
+        k=result.k,
+        k_min=min(ks),
+        k_max=max(ks),
+        marks="".join(f'<option value="{k}">' for k in sorted(names)),
+        picks=" ".join(picks),
+    )
+
+
+def _data(result: Result, name: str) -> str:
+    """Return what the scripts know, as JSON that is text in HTML, too."""
+    fitted = [score for score in result.scores if score.palette]
+    known = {
+        "name": one_line(name),
+        "stem": _stem(name),
+        "k": result.k,
+        "space": result.options.space,
+        "dither": result.options.dither,
+        "passedOn": float(PASSED_ON),
+        "shares": [(swatch.color, swatch.share) for swatch in result.palette],
+        "palettes": {score.k: score.palette for score in fitted},
+        "scores": {score.k: (score.silhouette, score.error) for score in fitted},
+    }
+    return json.dumps(known, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _scores(result: Result) -> dict[str, str]:
+    """Return the parts of the page that compare K; of a single one there is no curve."""
+    several = len(result.scores) > 1
+    picks = result.picks if several else {}
+    ks = [score.k for score in result.scores]
+    figures = "\n".join(figure(chart, ks, result.k) for chart in charts(result)) if several else ""
+    return {
+        "scores_heading": "Every number of colors" if several else "How good it is",
+        "charts": f'<div class="charts">\n{figures}\n</div>' if several else "",
+        "details": "details" if several else "details open",
+        "scores": "\n".join(_score_row(score, picks) for score in result.scores),
+    }
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0] or name
+
+
+def _files(result: Result, name: str) -> str:
+    """Link to what was written beside the report."""
+    image = result.image_file
+    labels = {
+        image.format: f"the image ({image.format.upper()}, {_kilobytes(image.bytes)})",
+        "json": "the result as JSON",
+    } | {format_: f"the palette as {format_.upper()}" for format_ in result.options.palettes}
+    links = [
+        f'<a href="{escape(quote(f"./{_stem(name)}.{extension}"))}">{label}</a>'
+        for extension, label in labels.items()
+    ]
+    return f"{', '.join(links[:-1])} and {links[-1]}"
+
+
+def _colors(k: int) -> str:
+    return "1 color" if k == 1 else f"{k} colors"
 
 
 def _kilobytes(size: int) -> str:
     return f"{size / 1000:,.{0 if size >= 10_000 else 1}f}&nbsp;kB"
 
 
-def _data_url(preview: Preview) -> str:
-    return f"data:{preview.media_type};base64,{b64encode(preview.data).decode()}"
+def _share_bar(palette: list[Swatch]) -> str:
+    left, bars = 0.0, []
+    for swatch in palette:
+        share = swatch.share or 0
+        bars.append(f'<rect x="{left:.4f}" width="{share:.4f}" height="1" fill="{swatch.color}"/>')
+        left += share
+    return "".join(bars)
 
 
-def _share(color: str, share: float) -> str:
-    return f'<i style="background:{color};flex-grow:{share:.4f}"></i>'
-
-
-def _swatch(color: str, share: float) -> str:
+def _swatch(swatch: Swatch) -> str:
+    share = swatch.share or 0
+    percent = f"{share:.1%}" if share >= 0.001 or share == 0 else "&lt; 0.1%"
     return (
-        f'<li><button type="button" data-color="{color}"><i style="background:{color}"></i>'
-        f"<code>{color}</code><small>{_percent(share)}</small></button></li>"
+        '<li><button type="button"><svg aria-hidden="true">'
+        f'<rect width="100%" height="100%" fill="{swatch.color}"/></svg>'
+        f"<code>{swatch.color}</code><small>{percent}</small></button></li>"
     )
-
-
-def _percent(share: float) -> str:
-    return f"{share:.1%}" if share >= 0.001 or share == 0 else "&lt; 0.1%"
 
 
 def _score_row(score: Score, picks: Mapping[Criterion, int]) -> str:
@@ -149,17 +259,25 @@ def _number(value: float | None, digits: int) -> str:
     return "&ndash;" if value is None else f"{value:,.{digits}f}"
 
 
-def _facts(result: Result, seconds: dict[str, float]) -> list[str]:
+def _facts(result: Result, seconds: Mapping[str, float]) -> list[str]:
     source = result.source
     url = console_url(result.execution)
     execution = escape(result.execution)
-    facts = {
-        "source": escape(f"s3://{source.bucket}/{source.key}"),
-        "version": escape(source.version_id),
-        "time": escape(
-            ", ".join(f"{state} {taken:.1f}\N{NO-BREAK SPACE}s" for state, taken in seconds.items())
+    return [
+        _definition("source", escape(f"s3://{source.bucket}/{source.key}")),
+        _definition("version", escape(source.version_id)),
+        _definition(
+            "time",
+            escape(
+                ", ".join(
+                    f"{state} {taken:.1f}\N{NO-BREAK SPACE}s" for state, taken in seconds.items()
+                )
+            ),
         ),
-        "execution": f'<a href="{escape(url)}">{execution}</a>' if url else execution,
-        "made with": escape(", ".join(f"{n} {v}" for n, v in result.versions.items())),
-    }
-    return [f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts.items()]
+        _definition("execution", f'<a href="{escape(url)}">{execution}</a>' if url else execution),
+        _definition("made with", escape(", ".join(f"{n} {v}" for n, v in result.versions.items()))),
+    ]
+
+
+def _definition(term: str, meaning: str) -> str:
+    return f"<dt>{term}</dt><dd>{meaning}</dd>"

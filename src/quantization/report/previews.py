@@ -1,5 +1,7 @@
-"""Small pictures of the original and of the result, for the report."""
+"""A small picture of the original, for the report, which draws the result from it."""
 
+import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import cv2
@@ -8,42 +10,53 @@ import pyvips
 from numpy.typing import NDArray
 
 from quantization.decoding import Image
-from quantization.encoding.png import encode_png
-from quantization.recolor import Recolored
 
-LONGEST_SIDE = 1024
-"""Pixels of a preview's longer side, at most. The image is reduced by a whole number."""
+MAX_PIXELS = 2**20
+LONGEST_SIDE = 4096
+"""Of a preview, at most: what phones can draw. The image is reduced by a whole number."""
 
-WEBP_QUALITY = 80
+_SMALL = 2**16
+"""Pixels of a preview that is encoded without loss, however many colors it has."""
+
+_FLAT = 1 / 16
+"""Colors a pixel, at most, of one that is, however large it is."""
+
+_QUALITIES = (95, 90, 80, 65, 45, 25)
 
 
-class Preview(NamedTuple):
+class Picture(NamedTuple):
     """A small picture, encoded.
 
     data : bytes
     media_type : str
-    width, height : int
     """
 
     data: bytes
     media_type: str
-    width: int
-    height: int
 
 
-class OriginalPreview:
-    """Reduces an image to its preview while its strips go by, by the mean of each cell of pixels.
+class Preview:
+    """Reduces an image while its strips go by, by the mean of each cell of pixels.
 
     Parameters
     ----------
     image : Image
+
+    Attributes
+    ----------
+    width, height : int
+        Size in pixels, upright.
     """
 
     def __init__(self, image: Image) -> None:
         self._image = image
-        self._rows_a_cell, self._columns_a_cell = _cell(image.stored_shape)
+        rows, columns = image.stored_shape
+        self._rows_a_cell, self._columns_a_cell = _cell(rows, columns)
         self._rest: NDArray[np.uint8] | None = None
         self._reduced: list[NDArray[np.uint8]] = []
+        self.height, self.width = rows // self._rows_a_cell, columns // self._columns_a_cell
+        if image.stored.orientation >= 5:
+            self.height, self.width = self.width, self.height
 
     def add(self, strip: NDArray[np.uint8]) -> None:
         """Take the next of the image's strips."""
@@ -55,23 +68,41 @@ class OriginalPreview:
             whole = rows[:used, : width * self._columns_a_cell]
             self._reduced.append(_means(whole, height, width))
 
-    def encode(self) -> Preview:
-        """Encode what was seen, upright, as lossy WebP."""
+    def encode(self, max_bytes: int) -> Picture:
+        """Encode what was seen, upright, in at most so many bytes if that can be done.
+
+        Without loss where the picture is small or has few colors. Otherwise as JPEG with colors in
+        full resolution or, where there is transparency, as WebP.
+        """
         pixels = self._image.upright(np.concatenate(self._reduced))
-        picture = pyvips.Image.new_from_array(pixels).copy(interpretation="srgb")
-        if picture.hasalpha():
-            picture = _underpainted(picture)
-        data = picture.webpsave_buffer(Q=WEBP_QUALITY, effort=2)
-        return Preview(data, "image/webp", pixels.shape[1], pixels.shape[0])
+        for picture in _encoded(pixels):
+            if len(picture.data) <= max_bytes:
+                break
+        return picture
 
 
-def preview_of_result(recolored: Recolored) -> Preview:
-    """Encode the middle pixel of each cell as PNG: every color is one of the palette."""
-    indices = recolored.indices
-    (height, width), (rows, columns) = indices.shape, _cell(indices.shape)
-    height, width = height // rows, width // columns
-    middles = indices[rows // 2 :: rows, columns // 2 :: columns][:height, :width]
-    return Preview(encode_png(middles, recolored.entries), "image/png", width, height)
+def _encoded(pixels: NDArray[np.uint8]) -> Iterator[Picture]:
+    """Encode in one way after the other, the best one first."""
+    picture = pyvips.Image.new_from_array(pixels).copy(interpretation="srgb")
+    height, width, channels = pixels.shape
+    size = height * width
+    if size <= _SMALL or _distinct_colors(pixels) <= size * _FLAT:
+        yield Picture(picture.webpsave_buffer(lossless=True, effort=2), "image/webp")
+    if channels == 4:
+        picture = _underpainted(picture)
+    for quality in _QUALITIES:
+        if channels == 4:
+            yield Picture(picture.webpsave_buffer(Q=quality, effort=2), "image/webp")
+        else:
+            jpeg = picture.jpegsave_buffer(Q=quality, subsample_mode="off", optimize_coding=True)
+            yield Picture(jpeg, "image/jpeg")
+
+
+def _distinct_colors(pixels: NDArray[np.uint8]) -> int:
+    levels = pixels[:, :, :3].astype(np.int32)
+    seen = np.zeros(2**24, dtype=np.bool_)
+    seen[levels[:, :, 0] << 16 | levels[:, :, 1] << 8 | levels[:, :, 2]] = True
+    return int(np.count_nonzero(seen))
 
 
 def _means(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
@@ -94,8 +125,10 @@ def _underpainted(picture: pyvips.Image) -> pyvips.Image:
     return (picture[3] == 0).ifthenelse(hidden, picture)
 
 
-def _cell(shape: tuple[int, ...]) -> tuple[int, int]:
+def _cell(rows: int, columns: int) -> tuple[int, int]:
     """Return the rows and columns that make one pixel of the preview, alike but for slivers."""
-    height, width = shape
-    factor = -(-max(height, width) // LONGEST_SIDE)
-    return min(factor, height), min(factor, width)
+    factor = max(
+        math.ceil(math.sqrt(rows * columns / MAX_PIXELS)),
+        math.ceil(max(rows, columns) / LONGEST_SIDE),
+    )
+    return min(factor, rows), min(factor, columns)

@@ -1,8 +1,9 @@
 """The messages that cross a state boundary: one type each, used by both sides.
 
 ``msgspec.convert(event, Type)`` reads one and ``msgspec.to_builtins(message)`` writes one. The
-largest, `RenderRequest`, stays below 16 KiB for 25 K: bulk data travels by claim check through
-the work bucket, never in the state.
+largest, `RenderRequest`, has every palette: below 16 KiB for K of 8..32, and below Step Functions'
+256 KiB for the widest window of the largest K. Other bulk data travels by claim check through the
+work bucket, never in the state.
 """
 
 from datetime import datetime
@@ -120,18 +121,17 @@ class ScoreRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FittedScore(Score, frozen=True, kw_only=True):
-    """Out of ScoreK: the score, and the palette that earned it.
+    """Out of ScoreK: the score, and what only the reduction compares.
 
     `silhouette_beyond` is that of the size that the request calls so, null where the image has not
     so many colors.
     """
 
     silhouette_beyond: float | None
-    palette: list[HexColor]
 
 
 class RenderRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Into Render: the chosen palette, and what the result will say about the choice."""
+    """Into Render: the chosen K, and every K's score and palette."""
 
     source: Source
     options: Options
@@ -139,11 +139,14 @@ class RenderRequest(Struct, frozen=True, forbid_unknown_fields=True):
     picks: dict[Criterion, PaletteSize]
     silhouette_at: SilhouetteAt | None
     k: PaletteSize
-    palette: list[HexColor]
     scores: list[Score]
     execution: str
     state_entered_at: dict[str, datetime]
     """When each state was entered, in their order; the report alone says so."""
+
+    def chosen_palette(self) -> list[HexColor]:
+        """Return the palette of `k`."""
+        return next(s.palette for s in self.scores if s.k == self.k and s.palette)
 
 
 class RenderedFiles(Struct, frozen=True):

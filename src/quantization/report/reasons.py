@@ -1,0 +1,72 @@
+"""Why a result has as many colors as it has, in one sentence."""
+
+from quantization.contract import Result, Score
+
+_CLOSE = 1.05
+"""Times the least error that the state machine still takes for about as close."""
+
+
+def why(result: Result) -> str:
+    """Say what chose K, and by which figures."""
+    options, k = result.options, result.k
+    tried = [score.k for score in result.scores]
+    if max(tried) < options.k_min:
+        asked = "" if options.k_min < options.k_max else f" of the {options.k_min} asked for"
+        return f"The image has only {_colors(k)}{asked}; all are kept, and nothing changes."
+    if options.k_min == options.k_max:
+        return f"Exactly {_colors(k)}: as many as were asked for."
+    fitted = {score.k: score for score in result.scores if score.palette}
+    if len(fitted) == 1 < len(tried):
+        return f"{_colors(k)}: the only K from {min(tried)} to {max(tried)} that could be fitted."
+    return {"silhouette": _by_silhouette, "guarded": _by_error}[options.criterion](result, fitted)
+
+
+def _by_silhouette(result: Result, fitted: dict[int, Score]) -> str:
+    k, options = result.k, result.options
+    chosen = fitted[k].silhouette
+    if chosen is None:
+        return f"{_colors(k)}: no silhouette could be measured, and this is the smallest K tried."
+    best = (
+        f"{_colors(k)} make the clearest groups: of {_range(fitted)} the highest silhouette,"
+        f" {chosen:.2f}"
+    )
+    match result.silhouette_at:
+        case "peak":
+            return f"{best}, and a clear peak."
+        case "edge":
+            beyond = "fewer" if k == options.k_min else "more"
+            return (
+                f"{best}. But that is the edge of what was tried: {beyond} might be better still."
+            )
+    return f"{best}."
+
+
+def _by_error(result: Result, fitted: dict[int, Score]) -> str:
+    k, budget = result.k, result.options.error_budget
+    errors = {k: score.error for k, score in fitted.items() if score.error is not None}
+    least = min(errors, key=lambda k: errors[k])
+    close = max(budget, _CLOSE * errors[least])
+    if k != min(k for k, error in errors.items() if error <= close):
+        return (
+            f"The image is made of {_colors(k)} with shades: they make clear groups, silhouette"
+            f" {fitted[k].silhouette:.2f}, so more would only split one."
+        )
+    if errors[k] <= budget:
+        smallest = ", and the fewest allowed" if k == result.options.k_min else ""
+        return (
+            f"{_colors(k)} are the fewest whose mean error, {errors[k]:.2f}, keeps within the"
+            f" budget of {budget:g}{smallest}."
+        )
+    return (
+        f"No K from {_range(fitted)} keeps the mean error within the budget of {budget:g}."
+        f" {_colors(k)} are the fewest that come about as close as any: error {errors[k]:.2f},"
+        f" where {least} reach {errors[least]:.2f}."
+    )
+
+
+def _range(fitted: dict[int, Score]) -> str:
+    return f"{min(fitted)} to {max(fitted)}"
+
+
+def _colors(k: int) -> str:
+    return "1 color" if k == 1 else f"{k} colors"

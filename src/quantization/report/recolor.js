@@ -1,0 +1,100 @@
+// The result's picture, as `quantization.recolor` and `quantization.dithering` make it of an image.
+// tests/browser holds this page's pictures against theirs, pixel by pixel.
+
+const LINEAR_TO_LMS = [
+  [0.4122214708, 0.5363325363, 0.0514459929],
+  [0.2119034982, 0.6806995451, 0.1073969566],
+  [0.0883024619, 0.2817188376, 0.6299787005],
+];
+const LMS_TO_OKLAB = [
+  [0.2104542553, 0.793617785, -0.0040720468],
+  [1.9779984951, -2.428592205, 0.4505937099],
+  [0.0259040371, 0.7827717662, -0.808675766],
+];
+const LINEAR = Float64Array.from({length: 256}, (_, level) => {
+  const x = level / 255;
+  return x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4;
+});
+
+/** Convert [red, green, blue] levels to OKLab. */
+function toOklab(levels) {
+  const multiply = (matrix, v) => matrix.map((m) => m[0] * v[0] + m[1] * v[1] + m[2] * v[2]);
+  const linear = Array.from(levels, (level) => LINEAR[level]);
+  return multiply(LMS_TO_OKLAB, multiply(LINEAR_TO_LMS, linear).map(Math.cbrt));
+}
+
+/** Take apart a color that is packed as a canvas packs it, red in the lowest byte. */
+const unpack = (color) => [color & 255, (color >> 8) & 255, (color >> 16) & 255];
+
+/** Where distances are measured. */
+const SPACES = {rgb: (levels) => levels, oklab: toOklab};
+
+/** List the colors of packed pixels once each, and which of them each pixel has. */
+function distinctColors(pixels) {
+  const seen = new Int32Array(1 << 24);
+  const colors = [];
+  const indices = new Uint32Array(pixels.length);
+  for (let i = 0; i < pixels.length; i++) {
+    const color = pixels[i] & 0xffffff;
+    indices[i] = (seen[color] ||= colors.push(color)) - 1;
+  }
+  return {colors, indices};
+}
+
+/** Put packed colors into a space, three coordinates after each other. */
+function coordinates(colors, space) {
+  const points = new Float64Array(3 * colors.length);
+  colors.forEach((color, i) => points.set(SPACES[space](unpack(color)), 3 * i));
+  return points;
+}
+
+/** Return which of the centers is nearest to each of the points, of equals the first. */
+function nearest(points, centers) {
+  const labels = new Uint8Array(points.length / 3);
+  for (let i = 0, p = 0; i < labels.length; i++, p += 3) {
+    const x = points[p], y = points[p + 1], z = points[p + 2];
+    let least = Infinity;
+    for (let j = 0, c = 0; c < centers.length; j++, c += 3) {
+      const dx = x - centers[c], dy = y - centers[c + 1], dz = z - centers[c + 2];
+      const distance = dx * dx + dy * dy + dz * dz;
+      if (distance < least) {
+        least = distance;
+        labels[i] = j;
+      }
+    }
+  }
+  return labels;
+}
+
+/** Gives the pixels of one picture the colors of any palette. */
+class Picture {
+  /**
+   * pixels: Uint32Array as a canvas packs them; width: of a row; space: a name of `SPACES`;
+   * dither: a name of `Picture`'s methods below, or "none"; passedOn: of an error, when diffused.
+   */
+  constructor(pixels, width, {space, dither, passedOn}) {
+    Object.assign(this, {pixels, width, space, dither, passedOn});
+    const {colors, indices} = distinctColors(pixels);
+    this.indices = indices;
+    this.points = coordinates(colors, space);
+  }
+
+  /** Return the index into the palette, an array of packed colors, of each pixel's color. */
+  labels(palette) {
+    const centers = coordinates(palette, this.space);
+    const ofColors = nearest(this.points, centers);
+    const labels = new Uint8Array(this.pixels.length);
+    for (let i = 0; i < labels.length; i++) labels[i] = ofColors[this.indices[i]];
+    if (this.dither !== "none") this[this.dither](labels, palette, this.search(centers));
+    return labels;
+  }
+
+  /** Return how to label any color, which remembers those it has met. */
+  search(centers) {
+    const known = new Uint8Array(1 << 24);
+    return (red, green, blue) => {
+      const color = red | (green << 8) | (blue << 16);
+      return (known[color] ||= 1 + nearest(coordinates([color], this.space), centers)[0]) - 1;
+    };
+  }
+}
