@@ -13,10 +13,13 @@ with quick_imports():
     from quantization.clustering import fit
     from quantization.decoding import Image, open_image
     from quantization.encoding.png import encode_png
-    from quantization.options import Dither
+    from quantization.options import Dither, Options
     from quantization.recolor import recolor
     from quantization.sampling import STRIP_PIXELS, summarize
     from quantization.summary import Summary
+
+
+SPACE = Options().space
 
 
 def opened(path: Path) -> Image:
@@ -38,12 +41,12 @@ def sampled(path: Path, *, k_min: int = 8, k_max: int = 32) -> tuple[Summary, li
 
 def best_palette(summary: Summary, ks: list[int]) -> NDArray[np.uint8]:
     """Do what ScoreK does for each K, and choose the best silhouette."""
-    fits = [fit(summary, k) for k in ks]
+    fits = [fit(summary, k, SPACE) for k in ks]
     return max(fits, key=lambda fit: -2 if fit.silhouette is None else fit.silhouette).palette
 
 
 def rendered(path: Path, palette: NDArray[np.uint8], dither: Dither = "none") -> bytes:
     """Do what Render does."""
     image = opened(path)
-    recolored = recolor(image, palette, dither=dither)
+    recolored = recolor(image, palette, space=SPACE, dither=dither)
     return encode_png(recolored.indices, recolored.entries, dots_per_meter=image.dots_per_meter)

@@ -9,7 +9,7 @@ import pytest
 from quantization.contract import Result
 from tools.schema import SCHEMAS
 
-SCORE = {"silhouette": -1.0, "inertia": 0.0, "error": 0.0}
+SCORE = {"silhouette": -1.0, "inertia": 0.0, "error": 0.0, "accent_error": 0.0}
 
 RESULT = {
     "version": 1,

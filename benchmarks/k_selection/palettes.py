@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from benchmarks.k_selection import pictures
-from quantization.clustering import fit, nearest
+from benchmarks.steps import SPACE
+from quantization.clustering import find_palette
+from quantization.nearest import nearest
 from quantization.sampling import summarize
 
 KS = [8, 16, 32]
@@ -24,7 +26,7 @@ def ours(pixels: NDArray[np.uint8], k: int) -> NDArray[np.uint8]:
     """Return the service's palette."""
     total = pixels.shape[0] * pixels.shape[1]
     summary, _ = summarize([pixels], pixels=total, k_min=k, k_max=k, sample_size=2)
-    return fit(summary, min(k, len(summary.pooled.rgb))).palette
+    return find_palette(summary, min(k, len(summary.pooled.rgb)), SPACE)
 
 
 def ours_of_1000_pixels(pixels: NDArray[np.uint8], k: int) -> NDArray[np.uint8]:
@@ -33,7 +35,7 @@ def ours_of_1000_pixels(pixels: NDArray[np.uint8], k: int) -> NDArray[np.uint8]:
     summary, ks = summarize(
         [pixels], pixels=total, k_min=k, k_max=k, sample_size=1000, whole_image=False
     )
-    return fit(summary, ks[0]).palette
+    return find_palette(summary, ks[0], SPACE)
 
 
 def by_imagequant(pixels: NDArray[np.uint8], k: int) -> NDArray[np.uint8]:
@@ -69,7 +71,7 @@ def by_imagemagick(pixels: NDArray[np.uint8], k: int) -> NDArray[np.uint8]:
 def recolor(pixels: NDArray[np.uint8], palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Give every pixel its nearest palette color."""
     flat = pixels.reshape(-1, 3)
-    labels = [nearest(flat[i : i + 2**16], palette) for i in range(0, len(flat), 2**16)]
+    labels = [nearest(flat[i : i + 2**16], palette, SPACE) for i in range(0, len(flat), 2**16)]
     return palette[np.concatenate(labels)].reshape(pixels.shape)
 
 

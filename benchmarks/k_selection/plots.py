@@ -7,6 +7,7 @@ from matplotlib import pyplot as plt
 from numpy.typing import NDArray
 
 from benchmarks.k_selection import palettes, pictures, synthetic, tables
+from benchmarks.steps import SPACE
 from quantization.clustering import fit
 from quantization.color import from_hex
 from quantization.sampling import summarize
@@ -21,7 +22,7 @@ def curve(pixels: NDArray[np.uint8]) -> tuple[list[int], list[float], list[float
     summary, ks = summarize(
         [pixels], pixels=total, k_min=WINDOW[0], k_max=WINDOW[1], sample_size=tables.SAMPLE_SIZE
     )
-    fits = [fit(summary, k) for k in ks]
+    fits = [fit(summary, k, SPACE) for k in ks]
     return ks, [f.silhouette or np.nan for f in fits], [f.error for f in fits]
 
 

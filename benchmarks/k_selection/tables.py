@@ -12,8 +12,17 @@ import yaml
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-from quantization import clustering, histogram, pixel_sample, sampling
-from quantization.clustering import fit, k_means, mean_error, nearest, silhouette, silhouette_of
+from benchmarks.steps import SPACE
+from quantization import accents, clustering, color, histogram, pixel_sample, sampling, smoothness
+from quantization.clustering import (
+    Fit,
+    find_clusters,
+    fit,
+    measure,
+    nearest_center,
+    silhouette,
+    silhouette_of,
+)
 from quantization.color import to_hex
 from quantization.options import Options
 from quantization.summary import Colors, Summary
@@ -28,7 +37,7 @@ _STATES = yaml.safe_load((ROOT / "statemachine/quantize.asl.yaml").read_text())[
 _BEYOND = _STATES["ScoreEachK"]["ItemSelector"]["beyond"]
 _CHOICE = _STATES["ChooseK"]["Output"]
 
-_SOURCES = [clustering, pixel_sample, histogram, sampling]
+_SOURCES = [accents, clustering, color, histogram, pixel_sample, sampling, smoothness]
 _VERSION = "".join(Path(str(module.__file__)).read_text() for module in _SOURCES)
 
 
@@ -68,17 +77,15 @@ def _score(
     """Score every K; after the first draw only the silhouette is another."""
     summaries = [_summarize(pixels, seed, window) for seed in range(seeds)]
     summary, ks = summaries[0]
-    first = [_record(k, *fit(summary, k)) for k in ks]
+    first = [_record(fit(summary, k, SPACE)) for k in ks]
     for row in first:
         beyond = _evaluate(_BEYOND, window, context={"Map": {"Item": {"Value": row["k"]}}})
         row["silhouette_beyond"] = None if beyond is None else silhouette_of(summary, beyond)
-    centroids = {k: k_means(summary.pooled, k) for k in ks}
+    clusters = {k: find_clusters(summary, k) for k in ks}
 
     def redrawn(sample: Colors) -> list[dict[str, Any]]:
-        return [
-            row | {"silhouette": silhouette(sample, nearest(sample.rgb, centroids[row["k"]]))}
-            for row in first
-        ]
+        labels = {k: nearest_center(sample.rgb, centers) for k, centers in clusters.items()}
+        return [row | {"silhouette": silhouette(sample, labels[row["k"]])} for row in first]
 
     return [first, *(redrawn(other.sample) for other, _ in summaries[1:])]
 
@@ -106,22 +113,14 @@ def _score_seeds_way(pixels: NDArray[np.uint8], seed: int) -> list[dict[str, Any
     for k in range(min(K_MIN, distinct), min(K_MAX, distinct) + 1):
         kmeans = KMeans(k, n_init=10, random_state=0).fit(sample.rgb)
         palette = np.rint(kmeans.cluster_centers_).astype(np.uint8)
-        measured = silhouette(sample, nearest(sample.rgb, kmeans.cluster_centers_))
-        rows.append(_record(k, palette, measured, kmeans.inertia_, mean_error(sample, palette)))
+        alone = Summary(sample, np.ones(len(drawn), np.float32), sample, sample)
+        rows.append(_record(measure(alone, palette, "rgb", kmeans.cluster_centers_)))
     return rows
 
 
-def _record(
-    k: int, palette: NDArray[np.uint8], measured: float | None, inertia: float, error: float
-) -> dict[str, Any]:
-    return {
-        "k": k,
-        "silhouette": measured,
-        "inertia": float(inertia),
-        "error": error,
-        "silhouette_beyond": None,
-        "palette": to_hex(palette),
-    }
+def _record(fit: Fit) -> dict[str, Any]:
+    of_k = {"k": len(fit.palette), "palette": to_hex(fit.palette), "silhouette_beyond": None}
+    return fit._asdict() | of_k
 
 
 def _evaluate(expression: str, window: tuple[int, int], budget: float = 2.0, **states: Any) -> Any:

@@ -18,7 +18,7 @@ with quick_imports():
     from quantization.encoding import png  # noqa: F401
 
 imaging = time.process_time() - start
-from benchmarks.steps import rendered, sampled  # noqa: E402
+from benchmarks.steps import SPACE, rendered, sampled  # noqa: E402
 from quantization.clustering import fit  # noqa: E402
 
 clustering = time.process_time() - start - imaging
@@ -37,11 +37,11 @@ def seconds(work: Callable[[], object], runs: int) -> float:
 
 source, runs = Path(sys.argv[1]), int(sys.argv[2])
 summary, ks = sampled(source)
-palette = fit(summary, 32).palette
+palette = fit(summary, 32, SPACE).palette
 print(
     imaging,
     clustering,
     seconds(lambda: sampled(source), runs),
-    seconds(lambda: [fit(summary, k) for k in ks], runs) / len(ks),
+    seconds(lambda: [fit(summary, k, SPACE) for k in ks], runs) / len(ks),
     seconds(lambda: rendered(source, palette), runs),
 )

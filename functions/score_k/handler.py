@@ -29,7 +29,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     """Turn a `ScoreRequest` into a `FittedScore`."""
     request = msgspec.convert(event, ScoreRequest)
     summary = Summary.from_arrays(load_summary(s3, request.summary))
-    best = fit(summary, request.k)
+    best = fit(summary, request.k, request.space)
     beyond = None if request.beyond is None else silhouette_of(summary, request.beyond)
 
     metrics.add_metric("KScored", MetricUnit.Count, 1)
@@ -42,6 +42,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
             silhouette_beyond=beyond,
             inertia=best.inertia,
             error=best.error,
+            accent_error=best.accent_error,
             palette=to_hex(best.palette),
         )
     )

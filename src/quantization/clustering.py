@@ -6,7 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-from quantization.color import srgb_to_oklab
+from quantization.accents import accent_error, lost_accents
+from quantization.color import from_space, srgb_to_oklab, to_space
+from quantization.nearest import nearest, squared_distances
+from quantization.options import Space
 from quantization.summary import Colors, Summary, draw_evenly
 
 RESTARTS = 8
@@ -16,54 +19,99 @@ _START_PIXELS = 4096
 # ... unless a few colors have nearly all pixels, and fewer colors than this are drawn.
 _LEAST_COLORS_PER_CLUSTER = 8
 
-# Silhouettes that agree so far are a tie, which the smaller K wins: the sample tells no more.
-_SILHOUETTE_DECIMALS = 4
+# A lost accent weighs as much as this share of the image, but no more than so many times as much
+# as it has pixels.
+_ACCENT_SHARE, _MOST_RAISED = 0.003, 16
+
+# Silhouettes that agree so far are a tie, which the smaller K wins: the sample tells no more. Nor
+# do processors agree on every further digit of an error.
+_DECIMALS = 4
 # Distances are held for this many colors at a time, so that they stay in the processor's cache.
 _BLOCK = 256
 
 
 class Fit(NamedTuple):
-    """A palette, and how well it stands for the image.
+    """A palette, and how well it stands for the image as Render will draw it.
 
     palette : uint8 array of shape (k, 3)
         RGB levels, all different, most used first.
     silhouette : float or None
-        Mean silhouette coefficient of the sample in -1..1, to four decimals; None where it was
-        not measured or is undefined.
+        Mean silhouette coefficient of the sample in -1..1, to four decimals, of as many clusters
+        in RGB; None where it was not measured or is undefined.
     inertia : float
-        Sum over the visible pixels of the squared RGB distance to the nearest centroid.
+        Sum over the visible pixels of the squared RGB distance to the palette color.
     error : float
-        Mean OKLab distance x 100 between a visible pixel and its palette color.
+        Mean OKLab distance x 100 between a visible pixel and its palette color, to four decimals.
+    accent_error : float
+        The same of the accent that is worst served, of those whose hue is lost; 0 for none. See
+        `quantization.accents`.
     """
 
     palette: NDArray[np.uint8]
     silhouette: float | None
     inertia: float
     error: float
+    accent_error: float
 
 
-def fit(summary: Summary, k: int) -> Fit:
+def fit(summary: Summary, k: int, space: Space) -> Fit:
     """Cluster an image's colors into `k` and measure the result.
 
-    The same summary and `k` always give the same fit. Lloyd's k-means from greedy k-means++
-    starts (Arthur & Vassilvitskii, 2007), each color weighing as much as it has pixels.
+    The same arguments always give the same fit.
 
     Parameters
     ----------
     summary : Summary
     k : int
         Palette size, between 1 and the number of different colors in `summary.pooled`.
+    space : "rgb" or "oklab"
+        Where clusters are sought, and each color's nearest palette color. In "rgb" every pixel
+        weighs the same, for the least squared error. In "oklab", for the eye, those of smooth
+        areas weigh more, and lost accents too.
+
+    Raises
+    ------
+    FloatingPointError
+        If the processor's arithmetic is broken: a number comes out that is none.
     """
-    centroids = k_means(summary.pooled, k)
-    palette = _most_used_first(_distinct_palette(centroids, summary.pooled), summary.pooled)
-    pixels = summary.pooled.counts.sum()
-    rgb, counts = summary.fine
-    distances = np.square(rgb - centroids[nearest(rgb, centroids)]).sum(axis=1)
+    with np.errstate(invalid="raise", over="raise"):
+        clusters = find_clusters(summary, k)
+        palette = _most_used_first(find_palette(summary, k, space), summary.pooled, space)
+        measured = measure(summary, palette, space, clusters)
+    numbers = [number for number in measured[1:] if number is not None]
+    if not np.isfinite(numbers).all():
+        raise FloatingPointError(f"the palette of {k} colors measures {numbers}")
+    return measured
+
+
+def find_clusters(summary: Summary, k: int) -> NDArray[np.float64]:
+    """Return the centers of the `k` clusters that silhouettes are measured of: RGB levels.
+
+    How many colors an image is made of is asked in RGB whatever its palette is fitted in, for
+    there noise spreads all clusters alike. OKLab stretches the dark ones.
+    """
+    rgb, counts = summary.pooled
+    return k_means(rgb.astype(np.float64), counts.astype(np.float64), k)
+
+
+def measure(
+    summary: Summary, palette: NDArray[np.uint8], space: Space, clusters: NDArray[np.float64]
+) -> Fit:
+    """Measure how well a palette, uint8 of shape (k, 3), stands for an image.
+
+    The clusters' centers, RGB levels, are those of the silhouette.
+    """
+    pooled, (fine, counts), sample = summary.pooled, summary.fine, summary.sample
+    served = palette[nearest(fine, palette, space)]
+    squared = np.square(fine - served.astype(np.float64)).sum(axis=1)
+    drift = 100 * np.linalg.norm(srgb_to_oklab(fine) - srgb_to_oklab(served), axis=1)
+    accents = accent_error(pooled, palette, nearest(pooled.rgb, palette, space))
     return Fit(
         palette=palette,
-        silhouette=silhouette(summary.sample, nearest(summary.sample.rgb, centroids)),
-        inertia=float(pixels * np.average(distances, weights=counts)),
-        error=mean_error(summary.fine, palette),
+        silhouette=silhouette(sample, nearest_center(sample.rgb, clusters)),
+        inertia=float(pooled.counts.sum() * np.average(squared, weights=counts)),
+        error=round(float(np.average(drift, weights=counts)), _DECIMALS),
+        accent_error=round(accents, _DECIMALS),
     )
 
 
@@ -71,65 +119,148 @@ def silhouette_of(summary: Summary, k: int) -> float | None:
     """Return the silhouette of the fit of one `k`, None if the image has not so many colors."""
     if k > len(summary.pooled.rgb):
         return None
-    centroids = k_means(summary.pooled, k)
-    return silhouette(summary.sample, nearest(summary.sample.rgb, centroids))
+    clusters = find_clusters(summary, k)
+    return silhouette(summary.sample, nearest_center(summary.sample.rgb, clusters))
 
 
-def k_means(colors: Colors, k: int) -> NDArray[np.float32]:
-    """Return the centroids of `k` clusters of weighted colors, of shape (k, 3)."""
-    if k == len(colors.rgb):
-        return colors.rgb
-    drawn = draw_evenly(colors, _START_PIXELS, np.random.default_rng(0))
-    if len(drawn.rgb) < _LEAST_COLORS_PER_CLUSTER * k:
-        drawn = colors
-    kmeans = KMeans(k, n_init=RESTARTS, random_state=0)
-    # Of float32, scikit-learn's k-means++ makes float64 anew at every step: a quarter of its time.
-    kmeans.fit(drawn.rgb.astype(np.float64), sample_weight=drawn.counts)
-    centroids: NDArray[np.float32] = kmeans.cluster_centers_.astype(np.float32)
-    if drawn is not colors:
-        kmeans = KMeans(k, init=centroids, n_init=1)
-        kmeans.fit(colors.rgb, sample_weight=colors.counts)
-        centroids = kmeans.cluster_centers_
-    return centroids
+def find_palette(summary: Summary, k: int, space: Space) -> NDArray[np.uint8]:
+    """Return the `k` colors, all different, that stand for an image's; see `fit`."""
+    pooled = summary.pooled
+    if k == len(pooled.rgb):
+        centers = pooled.rgb.astype(np.float64)
+    else:
+        points, weights = to_space(pooled.rgb, space), pooled.counts.astype(np.float64)
+        if space == "oklab":
+            weights *= summary.smoothness
+        found = k_means(points, weights, k)
+        if space == "oklab":
+            found = _keep_accents(pooled, points, weights, found)
+        centers = _exact(from_space(found, space), pooled, space)
+    return _distinct(np.rint(centers).astype(np.uint8), pooled, space)
 
 
-def _distinct_palette(centroids: NDArray[np.float32], colors: Colors) -> NDArray[np.uint8]:
-    """Round centroids to colors that all differ.
-
-    A place in the palette that rounding leaves over goes to the color that is worst served.
-    """
-    palette = np.unique(np.rint(centroids).astype(np.uint8), axis=0)
-    rounded = np.rint(colors.rgb).astype(np.uint8)
-    while len(palette) < len(centroids):
-        served = palette[nearest(rounded, palette)]
-        distances = np.square(colors.rgb - served).sum(axis=1) * colors.counts
-        distances[(rounded == served).all(axis=1)] = -1
-        palette = np.vstack([palette, rounded[distances.argmax()]])
-    return palette
-
-
-def _most_used_first(palette: NDArray[np.uint8], colors: Colors) -> NDArray[np.uint8]:
+def _most_used_first(palette: NDArray[np.uint8], colors: Colors, space: Space) -> NDArray[np.uint8]:
     """Sort a palette by how many pixels have each color, estimated from the pooled ones."""
-    pixels = np.bincount(nearest(colors.rgb, palette), colors.counts, minlength=len(palette))
+    labels = nearest(colors.rgb, palette, space)
+    pixels = np.bincount(labels, colors.counts, minlength=len(palette))
     return palette[np.argsort(-pixels, kind="stable")]
 
 
-def nearest(
-    rgb: NDArray[np.float32 | np.uint8], palette: NDArray[np.float32 | np.uint8]
+def nearest_center(
+    rgb: NDArray[np.floating | np.uint8], centers: NDArray[np.floating]
 ) -> NDArray[np.intp]:
-    """Return the index of each color's nearest palette color, by Euclidean distance in RGB."""
-    # Centered, so that float32 is exact for 8-bit levels and close for others.
-    points = rgb.astype(np.float32) - 128
-    centers = palette.astype(np.float32) - 128
-    distances = np.square(centers).sum(axis=1) - 2 * points @ centers.T
-    return np.asarray(distances.argmin(axis=1))
+    """Return the index of each color's nearest center, by Euclidean distance in RGB."""
+    points = rgb.astype(np.float64)
+    return squared_distances(points, centers.astype(np.float64)).argmin(axis=1)
 
 
-def mean_error(colors: Colors, palette: NDArray[np.uint8]) -> float:
-    """Return the mean OKLab distance x 100 between the pixels and their palette colors."""
-    labels = nearest(colors.rgb, palette)
-    drift = srgb_to_oklab(colors.rgb) - srgb_to_oklab(palette)[labels]
-    return float(100 * np.average(np.linalg.norm(drift, axis=1), weights=colors.counts))
+def k_means(
+    points: NDArray[np.float64], weights: NDArray[np.float64], k: int
+) -> NDArray[np.float64]:
+    """Return the centers of `k` clusters of weighted points, of shape (k, 3).
+
+    Lloyd's k-means from greedy k-means++ starts (Arthur & Vassilvitskii, 2007).
+    """
+    if k == len(points):
+        return points
+    rows, drawn = draw_evenly(weights, _START_PIXELS, np.random.default_rng(0))
+    if len(rows) < _LEAST_COLORS_PER_CLUSTER * k:
+        rows, drawn = np.arange(len(points)), weights
+    kmeans = KMeans(k, n_init=RESTARTS, random_state=0).fit(points[rows], sample_weight=drawn)
+    centers: NDArray[np.float64] = kmeans.cluster_centers_
+    return centers if len(rows) == len(points) else _refine(points, weights, centers)
+
+
+def _refine(
+    points: NDArray[np.float64], weights: NDArray[np.float64], centers: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    kmeans = KMeans(len(centers), init=centers, n_init=1).fit(points, sample_weight=weights)
+    refined: NDArray[np.float64] = kmeans.cluster_centers_
+    return refined
+
+
+def _keep_accents(
+    colors: Colors,
+    points: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    centers: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Move centers to accents that have none, as long as that lowers the error.
+
+    For this an accent weighs as much as `_ACCENT_SHARE` of the image, if it weighs less. A center
+    moves away from where it is missed least.
+
+    Parameters
+    ----------
+    colors : Colors of length m
+    points, weights : float64 arrays of shape (m, 3) and (m,)
+        The colors as they are clustered, in OKLab's coordinates.
+    centers : float64 array of shape (k, 3)
+    """
+    lab = srgb_to_oklab(colors.rgb)
+    weights, whole = weights.copy(), weights.sum()
+    raised = np.zeros(len(points), dtype=np.bool_)
+    rows = np.arange(len(points))
+    for _ in range(len(centers)):
+        distances = squared_distances(points, centers)
+        own = distances.argmin(axis=1)
+        accents = lost_accents(colors, lab, from_space(centers, "oklab"), own)
+        for accent in accents:
+            new = accent[~raised[accent]]
+            lacking = _ACCENT_SHARE * whole / weights[accent].sum()
+            weights[new] *= np.clip(lacking, 1, _MOST_RAISED)
+            raised[new] = True
+        now = distances[rows, own]
+        distances[rows, own] = np.inf
+        next_best = distances.min(axis=1)
+        best, least = None, 0.0
+        for accent in accents:
+            center = np.average(points[accent], axis=0, weights=colors.counts[accent])
+            there = squared_distances(points, center[None])[:, 0]
+            gain = (weights * np.maximum(now - there, 0)).sum()
+            loss = weights * np.maximum(np.minimum(next_best, there) - np.minimum(now, there), 0)
+            losses = np.bincount(own, loss, minlength=len(centers))
+            missed_least = losses.argmin()
+            if losses[missed_least] - gain < least:
+                best, least = (missed_least, center), losses[missed_least] - gain
+        if best is None:
+            break
+        centers = centers.copy()
+        centers[best[0]] = best[1]
+        centers = _refine(points, weights, centers)
+    return centers
+
+
+def _exact(centers: NDArray[np.float64], colors: Colors, space: Space) -> NDArray[np.float64]:
+    """Replace centers, RGB levels of shape (k, 3), by the color that is half of their cluster.
+
+    What an image is made of stays as it is: white paper, a brand's red. The rest of such a
+    cluster is mostly the anti-aliasing at the color's edges.
+    """
+    own = nearest(colors.rgb, np.rint(centers).astype(np.uint8), space)
+    order = np.lexsort((colors.counts, own))
+    clusters, pixels = own[order], np.bincount(own, colors.counts, minlength=len(centers))
+    last = np.flatnonzero(np.diff(clusters, append=len(centers)))  # The most frequent of each.
+    most, of = order[last], clusters[last]
+    half = 2 * colors.counts[most] >= pixels[of]
+    centers = centers.copy()
+    centers[of[half]] = colors.rgb[most[half]]
+    return centers
+
+
+def _distinct(palette: NDArray[np.uint8], colors: Colors, space: Space) -> NDArray[np.uint8]:
+    """Make all colors of a palette differ.
+
+    A place that two equal colors leave over goes to the color that is worst served.
+    """
+    size, palette = len(palette), np.unique(palette, axis=0)
+    rounded = np.rint(colors.rgb).astype(np.uint8)
+    points = to_space(rounded, space)
+    while len(palette) < size:
+        distances = squared_distances(points, to_space(palette, space)).min(axis=1)
+        worst = (distances * colors.counts).argmax()
+        palette = np.vstack([palette, rounded[worst]])
+    return palette
 
 
 def silhouette(colors: Colors, labels: NDArray[np.intp]) -> float | None:
@@ -163,7 +294,7 @@ def silhouette(colors: Colors, labels: NDArray[np.intp]) -> float | None:
     other = means.min(axis=1)
     widest = np.maximum(np.maximum(own, other), np.finfo(np.float32).tiny)
     coefficients = np.where(alone, 0, (other - own) / widest)
-    return round(float(np.average(coefficients, weights=colors.counts)), _SILHOUETTE_DECIMALS)
+    return round(float(np.average(coefficients, weights=colors.counts)), _DECIMALS)
 
 
 def _summed_distances(

@@ -60,11 +60,15 @@ class Score(Struct, frozen=True, kw_only=True):
     ]
     inertia: Annotated[
         float | None,
-        Meta(description="sum of squared RGB distances (levels 0..255) to the nearest centroid"),
+        Meta(description="sum of squared RGB distances (levels 0..255) to the palette color"),
     ]
     error: Annotated[
         float | None,
         Meta(description="mean OKLab distance x 100 of a pixel from its palette color"),
+    ]
+    accent_error: Annotated[
+        float | None,
+        Meta(description="the same of the vivid color that suffers most, 0 if all keep their hue"),
     ]
     palette: Annotated[
         list[HexColor],

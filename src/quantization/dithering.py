@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 DIFFUSION_STRIP_PIXELS = 2**22
 """Pixels that error diffusion wants at a time: it works on one pixel of each row at once."""
 
-PASSED_ON = np.float32(0.85 / 16)
+_PASSED_ON = np.float32(0.85 / 16)
 """Of an error to each of 16 parts.
 
 All of it would add up where no mixture reaches a color, until a far color lets it off: a stray dot.
@@ -123,7 +123,7 @@ class OrderedDither:
 class ErrorDiffusion:
     """Damped error diffusion (Floyd and Steinberg, Proceedings of the SID 17/2, 1976).
 
-    Each pixel passes on `PASSED_ON` of what its color is off by: 7 parts to the right and 3, 5
+    Each pixel passes on `_PASSED_ON` of what its color is off by: 7 parts to the right and 3, 5
     and 1 below. A pixel whose color is in the palette keeps it.
 
     Pixels on a line x + 2y = t do not depend on each other, so all rows go at once, each two pixels
@@ -163,7 +163,7 @@ class ErrorDiffusion:
             columns = step - 2 * rows
             wanted = (
                 pixels[rows, columns, :3]
-                + (7 * one[rows + 1] + 3 * one[rows] + 5 * two[rows] + three[rows]) * PASSED_ON
+                + (7 * one[rows + 1] + 3 * one[rows] + 5 * two[rows] + three[rows]) * _PASSED_ON
             )
             wanted = np.clip(wanted, 0, 255)
             chosen = self._nearest(_levels(wanted)[None])[0]

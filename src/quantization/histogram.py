@@ -20,6 +20,8 @@ BIN_WIDTHS = (4, 8)
 _CELL = 2
 _CELLS = 129
 
+_SOLID = 8
+
 
 class ColorCount:
     """The colors of all visible pixels, counted strip by strip.
@@ -90,8 +92,50 @@ def _rows(histogram: NDArray[np.float32]) -> Colors:
     rest = occupied.astype(np.int32)
     for channel in (2, 1, 0):
         rest, index[:, channel] = np.divmod(rest, histogram.shape[channel])
-    counts = np.maximum(np.rint(histogram.ravel()[occupied]), 1)
-    return Colors(index, counts.astype(np.int64))
+    counts = np.rint(histogram.ravel()[occupied]).astype(np.int64)
+    # What adds up to less than half a pixel nobody sees, unless there is nothing else.
+    seen = counts > 0
+    return Colors(index[seen], counts[seen]) if seen.any() else Colors(index, counts + 1)
+
+
+def with_solid(cells: Colors, drawn: NDArray[np.uint8]) -> tuple[Colors, Colors]:
+    """Tell the colors that fill areas from those that come once or twice.
+
+    Parameters
+    ----------
+    cells : Colors
+        As `ColorCount.colors` gives them where they are not exact.
+    drawn : uint8 array of shape (n, 3)
+        Random pixels.
+
+    Returns
+    -------
+    rest : Colors
+        The cells without the second.
+    solid : Colors
+        Exact colors that `_SOLID` of the drawn pixels have, each with about its number of pixels.
+    """
+    levels, times = np.unique(drawn, axis=0, return_counts=True)
+    keys, wanted = _cell_numbers(cells.rgb), _cell_numbers(levels)
+    solid = (times >= _SOLID) & np.isin(wanted, keys)
+    cell = np.searchsorted(keys, wanted[solid])
+    estimate = times[solid] * (cells.counts.sum() / len(drawn))
+    # Of a cell no more is taken than it has.
+    most = np.maximum(np.bincount(cell, estimate, minlength=len(keys)), cells.counts)
+    counts = np.maximum(estimate * (cells.counts / most)[cell], 1).astype(np.int64)
+    left = cells.counts - np.bincount(cell, counts, minlength=len(keys)).astype(np.int64)
+    some = left > 0
+    return (
+        Colors(cells.rgb[some], left[some]),
+        Colors(levels[solid].astype(np.float32), counts),
+    )
+
+
+def _cell_numbers(rgb: NDArray[np.float32 | np.uint8]) -> NDArray[np.int64]:
+    """Return the numbers of the cells of levels, which increase along a histogram's rows."""
+    cells = np.ceil(rgb / _CELL).astype(np.int64)
+    numbers: NDArray[np.int64] = np.ravel_multi_index(tuple(cells.T), (_CELLS,) * 3)
+    return numbers
 
 
 def pool(fine: Colors) -> Colors:

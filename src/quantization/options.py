@@ -18,8 +18,8 @@ from quantization.palette_files import PaletteFormat
 Criterion = Literal["silhouette", "guarded"]
 """The rules that the state machine's ChooseK knows."""
 
-Space = Literal["rgb", "oklab"]
-"""Where the nearest palette color is sought."""
+Space = Literal["oklab", "rgb"]
+"""Where the palette is fitted and each pixel finds its nearest color of it."""
 
 ImageFormat = Literal["png", "webp"]
 """What the recolored image can be written as; both keep every pixel."""
@@ -70,8 +70,12 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         PaletteSize | None, Meta(description="exactly so many colors, in place of k-min and k-max")
     ] = None
     space: Annotated[
-        Space, Meta(description="where each pixel's nearest palette color is sought")
-    ] = "rgb"
+        Space,
+        Meta(
+            description="where the palette is fitted: for the eye,"
+            " or for the least squared error in RGB levels"
+        ),
+    ] = "oklab"
     format: Annotated[
         ImageFormat,
         Meta(

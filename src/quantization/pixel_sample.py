@@ -54,7 +54,7 @@ class PixelSample:
         self.roughness = np.concatenate([self.roughness, _roughness(strip, chosen)])
         self._keys = np.concatenate([self._keys, keys])
         if len(self._keys) > self._size:
-            least = np.argpartition(self._keys, self._size)[: self._size]
+            least = _least(self._keys, self._size)
             self.rgb, self.roughness = self.rgb[least], self.roughness[least]
             self._keys = self._keys[least]
 
@@ -62,9 +62,17 @@ class PixelSample:
         visible = np.flatnonzero(alpha)
         keys = self._rng.standard_exponential(len(visible)) / alpha[visible]
         if len(keys) > self._size:
-            least = np.argpartition(keys, self._size)[: self._size]
+            least = _least(keys, self._size)
             visible, keys = visible[least], keys[least]
         return visible, keys
+
+
+def _least(keys: NDArray[np.float64], size: int) -> NDArray[np.intp]:
+    """Return where the least keys are, in the order of the array.
+
+    `argpartition` alone orders them as it likes, which depends on the processor's vectors.
+    """
+    return np.sort(np.argpartition(keys, size)[:size])
 
 
 def _roughness(strip: NDArray[np.uint8], chosen: NDArray[np.intp]) -> NDArray[np.int16]:
@@ -102,7 +110,8 @@ def clean_sample(drawn: PixelSample, size: int, rng: np.random.Generator) -> Col
     usual = _ROUGH_FACTOR * np.median(drawn.roughness) + _ROUGH_LEVELS
     unmixed = drawn.rgb[drawn.roughness <= usual]
     along_curve = unmixed[np.argsort(_position_on_curve(unmixed), kind="stable")]
-    even = draw_evenly(Colors.once_each(along_curve), size, rng).rgb
+    rows, _ = draw_evenly(np.ones(len(along_curve), dtype=np.int64), size, rng)
+    even = along_curve[rows]
     return Colors.once_each((even + rng.uniform(-0.5, 0.5, even.shape)).astype(np.float32))
 
 

@@ -1,6 +1,7 @@
 """Recolor an image: nearest palette colors, most used first."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, assert_never
 
 import cv2
@@ -8,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantization.alpha import join_alpha
-from quantization.color import srgb_to_oklab
+from quantization.color import to_space
 from quantization.decoding import STRIP_PIXELS, Image
 from quantization.dithering import (
     DIFFUSION_STRIP_PIXELS,
     ErrorDiffusion,
     Labeler,
     OrderedDither,
-    Placing,
 )
 from quantization.encoding.png import blank_indices
 from quantization.errors import EmptyImage
+from quantization.nearest import nearest
 from quantization.options import Dither, Space
 
 _CHUNKS = 2**10, 2**17
@@ -32,12 +33,6 @@ _UNKNOWN = 255
 
 _CELL = 8
 """Levels a channel of the cells of colors that are labeled at once."""
-
-
-_PLACINGS: dict[Space, Placing] = {
-    "rgb": lambda levels: levels.astype(np.float64),
-    "oklab": lambda levels: np.rint(4096 * srgb_to_oklab(levels)),
-}
 
 
 class Recolored(NamedTuple):
@@ -97,7 +92,7 @@ def recolor(
         case "none":
             pass
         case "ordered":
-            label = OrderedDither(palette, _PLACINGS[space])
+            label = OrderedDither(palette, partial(to_space, space=space))
         case "diffusion":
             label, strip_pixels = ErrorDiffusion(label, palette), DIFFUSION_STRIP_PIXELS
         case unknown:
@@ -142,7 +137,7 @@ class NearestLabels:
     """
 
     def __init__(self, palette: NDArray[np.uint8], *, space: Space = "rgb") -> None:
-        self._search = {"rgb": _nearest_in_rgb, "oklab": _nearest_in_oklab}[space]
+        self._space: Space = space
         self._palette = palette
         # With 256 colors the last one's label is _UNKNOWN too: right all the same, only slower.
         self._table = (
@@ -181,7 +176,12 @@ class NearestLabels:
         if unknown.size:
             new = colors[unknown]
             levels = new.view(np.uint8).reshape(-1, 4)[:, :3]
-            labels[unknown] = self._table[new] = self._search(levels, self._palette)
+            labels[unknown] = self._table[new] = self._nearest(levels)
+
+    def _nearest(self, levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if self._space == "rgb":
+            return _nearest_in_rgb(levels, self._palette)
+        return nearest(levels, self._palette, self._space).astype(np.uint8)
 
 
 def _pack(pixels: NDArray[np.uint8]) -> NDArray[np.int32]:
@@ -233,12 +233,6 @@ def _labels_of_cells(palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
     for axis in (2, 1, 0):
         cells = cells.repeat(_CELL, axis=axis)
     return cells.ravel()
-
-
-def _nearest_in_oklab(levels: NDArray[np.uint8], palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    points, centers = srgb_to_oklab(levels), srgb_to_oklab(palette)
-    distances = np.square(centers).sum(axis=1)[:, None] - 2 * centers @ points.T
-    return distances.argmin(axis=0).astype(np.uint8)
 
 
 def _histogram(

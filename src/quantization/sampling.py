@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantization.errors import EmptyImage
-from quantization.histogram import ColorCount, pool
+from quantization.histogram import ColorCount, pool, with_solid
 from quantization.pixel_sample import CANDIDATES, PixelSample, clean_sample
+from quantization.smoothness import Smoothness
 from quantization.summary import Colors, Summary, draw_evenly
 
 MOST_FINE = 32_768
@@ -63,9 +64,11 @@ def summarize(
     """
     rng = np.random.default_rng(seed)
     count = ColorCount() if whole_image else None
+    smoothness = Smoothness(pixels)
     draw = PixelSample(pixels, CANDIDATES if whole_image else sample_size, rng)
     for strip in itertools.chain.from_iterable(map(_parts, strips)):
         draw.add(strip)
+        smoothness.add(strip)
         if count:
             count.add(strip)
     if not len(draw.rgb):
@@ -74,20 +77,26 @@ def summarize(
     if count is None:
         everything = Colors.once_each(draw.rgb)
         distinct = len(np.unique(draw.rgb, axis=0))
-        sample = everything if distinct > k_min else _EMPTY
-        return Summary(everything, everything, sample), candidate_ks(distinct, k_min, k_max)
+        pooled, fine, exact = everything, everything, True
+    else:
+        fine, exact = count.colors()
+        distinct = len(fine.rgb)
+        if exact:
+            pooled = fine
+        else:
+            rest, solid = with_solid(fine, draw.rgb)
+            pooled, everything = pool(rest).joined(solid), rest.joined(solid)
+            rows, counts = draw_evenly(everything.counts, MOST_FINE, rng)
+            fine = Colors(everything.rgb[rows], counts)
 
-    fine, exact = count.colors()
-    ks = candidate_ks(len(fine.rgb), k_min, k_max)
-    if len(fine.rgb) <= k_min:
+    if distinct <= k_min:
         sample = _EMPTY
-    elif exact and len(fine.rgb) <= k_max:
+    elif count is None or (exact and distinct <= k_max):
         sample = fine
     else:
         sample = clean_sample(draw, sample_size, rng)
-    if exact:
-        return Summary(fine, fine, sample), ks
-    return Summary(pool(fine), draw_evenly(fine, MOST_FINE, rng), sample), ks
+    summary = Summary(pooled, smoothness.of(pooled.rgb), fine, sample)
+    return summary, candidate_ks(distinct, k_min, k_max)
 
 
 def _parts(strip: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:

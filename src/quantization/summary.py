@@ -23,14 +23,22 @@ class Colors(NamedTuple):
         """Count each of the colors, given as an array of shape (m, 3), once."""
         return cls(rgb.astype(np.float32), np.ones(len(rgb), dtype=np.int64))
 
+    def joined(self, other: Self) -> Self:
+        """Return the rows of both."""
+        rgb = np.concatenate([self.rgb, other.rgb])
+        return type(self)(rgb, np.concatenate([self.counts, other.counts]))
+
 
 class Summary(NamedTuple):
     """What is known of an image's visible pixels when its palette is chosen.
 
-    The three are the same where the image has few colors.
+    The three colors are the same where the image has few.
 
     pooled : Colors
         All pixels in few rows, to fit palettes to.
+    smoothness : float32 array of shape (m,)
+        Of each of these: how smooth the image is around its pixels, 0..1; see
+        `quantization.smoothness`.
     fine : Colors
         All pixels, or an even draw of them, to measure palettes on.
     sample : Colors
@@ -38,6 +46,7 @@ class Summary(NamedTuple):
     """
 
     pooled: Colors
+    smoothness: NDArray[np.float32]
     fine: Colors
     sample: Colors
 
@@ -45,32 +54,44 @@ class Summary(NamedTuple):
         """Return the arrays under names of their own, as `from_arrays` takes them."""
         return {
             f"{name}_{part}": array
-            for name, colors in self._asdict().items()
-            for part, array in colors._asdict().items()
-        }
+            for name in _OF_COLORS
+            for part, array in getattr(self, name)._asdict().items()
+        } | {"smoothness": self.smoothness}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:
         """Put together again what `to_arrays` took apart."""
-        return cls(*(Colors(arrays[f"{n}_rgb"], arrays[f"{n}_counts"]) for n in cls._fields))
+        colors = {n: Colors(arrays[f"{n}_rgb"], arrays[f"{n}_counts"]) for n in _OF_COLORS}
+        return cls(smoothness=arrays["smoothness"], **colors)
 
 
-def draw_evenly(colors: Colors, size: int, rng: np.random.Generator) -> Colors:
+_OF_COLORS = ("pooled", "fine", "sample")
+
+
+def draw_evenly(
+    counts: NDArray[Any], size: int, rng: np.random.Generator
+) -> tuple[NDArray[np.intp], NDArray[Any]]:
     """Draw about `size` rows evenly along the rows, each by its number of pixels.
 
     Every pixel has the same chance (systematic sampling), so counts of the draw estimate those
     of the whole, and steadily so if similar colors are neighbors.
 
+    Parameters
+    ----------
+    counts : array of shape (m,)
+        Pixels of each row, or weights.
+
     Returns
     -------
-    drawn : Colors
-        At most `size` rows with counts that sum to `size`; all of `colors` if it has no more
-        rows than that.
+    rows : int array
+        At most `size`, increasing.
+    counts : array
+        How often each was drawn, `size` in all; of no more rows than that, all, and `counts`.
     """
-    if len(colors.rgb) <= size:
-        return colors
-    step = colors.counts.sum() / size
-    ends = np.cumsum(colors.counts)
-    rows = np.searchsorted(ends, (np.arange(size) + rng.random()) * step, side="right")
-    rows, counts = np.unique(rows, return_counts=True)
-    return Colors(colors.rgb[rows], counts)
+    if len(counts) <= size:
+        return np.arange(len(counts)), counts
+    step = counts.sum() / size
+    ends = np.cumsum(counts)
+    # Rounding could put the last one beyond the end.
+    drawn = np.minimum((np.arange(size) + rng.random()) * step, ends[-1] - step / 2)
+    return np.unique(np.searchsorted(ends, drawn, side="right"), return_counts=True)

@@ -92,7 +92,7 @@ def test_score_k_fits_as_scikit_learn_here_does(sandbox, functions, s3, photo):
     with sandbox("ScoreKFunction").booted() as score_k:
         first, again = score_k.invoke(request), score_k.invoke(request)
         log = score_k.log()
-    expected = fit(summary, recorded.k)
+    expected = fit(summary, recorded.k, recorded.space)
     assert first == again
     assert first["palette"] == to_hex(expected.palette)
     assert first["silhouette"] == pytest.approx(expected.silhouette)

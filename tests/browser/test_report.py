@@ -39,12 +39,12 @@ def report_of(path: Path, ks=KS, k=14) -> str:
         k_max=max(ks),
         sample_size=200,
     )
-    fits = {k: fit(summary, k) for k in ks if k in possible} or {
-        possible[0]: fit(summary, possible[0])
+    fits = {k: fit(summary, k, "oklab") for k in ks if k in possible} or {
+        possible[0]: fit(summary, possible[0], "oklab")
     }
     k = k if k in fits else next(iter(fits))
     preview = Preview(image)
-    recolored = recolor(image, fits[k].palette, watch=preview.add)
+    recolored = recolor(image, fits[k].palette, space="oklab", watch=preview.add)
     palette = to_hex(recolored.palette)
     result = result_with(
         source=Source(
@@ -63,6 +63,7 @@ def report_of(path: Path, ks=KS, k=14) -> str:
                 silhouette=f.silhouette,
                 inertia=f.inertia,
                 error=f.error,
+                accent_error=f.accent_error,
                 palette=to_hex(f.palette),
             )
             for n, f in fits.items()
@@ -184,7 +185,7 @@ def test_pixels_have_their_nearest_color_as_in_the_file(browser, open_page, phot
     image = open_image(photo, max_pixels=10**7)
     listed = colors_listed(browser)
     palette = np.array([list(bytes.fromhex(color[1:])) for color in listed], dtype=np.uint8)
-    rendered = recolor(image, palette)
+    rendered = recolor(image, palette, space="oklab")
     expected = rendered.entries[rendered.indices].reshape(-1, 3)
     # The preview is a JPEG, so pixels between two colors may fall to the other side.
     assert (shown(browser) == expected).all(axis=1).mean() > 0.9

@@ -55,15 +55,22 @@ def test_report_says_what_the_result_says(preview):
     assert "400 &times; 300 pixels, shown at about 1:10;" in text
     assert "JPEG of 197&nbsp;kB became PNG of 98&nbsp;kB (&minus;50%)" in text
     assert "#336699 75.0% #cc0000 24.9% #ffffff &lt; 0.1%" in text
-    assert "8 0.5000 3.250 1,234 picked by silhouette" in text
-    assert "9 &ndash; &ndash; &ndash; failed: MemoryError" in text
+    assert "8 0.5000 3.250 0.0 1,234 picked by silhouette" in text
+    assert "9 &ndash; &ndash; &ndash; &ndash; failed: MemoryError" in text
     assert "s3://input/a dir/photo.jpg version v1 time Sample 0.3 s, Render 1.0 s" in text
 
 
 def scores_of(rows: dict[int, tuple[float | None, float]]) -> list[Score]:
     """Return scores from silhouettes and errors by K."""
     return [
-        Score(k=k, silhouette=silhouette, inertia=1.0, error=error, palette=["#000000"] * k)
+        Score(
+            k=k,
+            silhouette=silhouette,
+            inertia=1.0,
+            error=error,
+            accent_error=0.0,
+            palette=["#000000"] * k,
+        )
         for k, (silhouette, error) in rows.items()
     ]
 
@@ -89,10 +96,13 @@ CLUSTERS = scores_of({8: (0.7, 3.0), 9: (0.9, 2.5), 10: (0.6, 1.9), 11: (0.5, 1.
             "more might be",
         ),
         ({"criterion": "guarded", "k": 9, "scores": CLUSTERS, "at": "peak"}, "only split one."),
-        ({"criterion": "guarded", "k": 10, "scores": CLUSTERS, "at": None}, "the budget of 2."),
+        (
+            {"criterion": "guarded", "k": 10, "scores": CLUSTERS, "at": None},
+            "the budget of 2: mean error 1.90.",
+        ),
         (
             {"criterion": "guarded", "k": 10, "scores": FALLING, "at": None},
-            "10 colors are the fewest that come about as close as any: error 2.90, where 11 reach",
+            "10 colors are the fewest that come about as close as any: drift 2.90, where 11 reach",
         ),
         ({"k": 10, "k_min": 10, "k_max": 10, "scores": CLUSTERS[2:3]}, "as were asked for."),
         ({"k": 10, "k_min": 12, "k_max": 12, "scores": CLUSTERS[2:3]}, "only 10 colors of the 12"),
@@ -152,7 +162,9 @@ def test_criteria_that_agree_share_a_mark(preview):
 
 
 def test_single_k_without_silhouette_has_a_report(preview):
-    scores = [Score(k=1, silhouette=None, inertia=0.0, error=0.0, palette=["#336699"])]
+    scores = [
+        Score(k=1, silhouette=None, inertia=0.0, error=0.0, accent_error=0.0, palette=["#336699"])
+    ]
     picks = {"silhouette": 1, "guarded": 1}
     html = report(result_with(k=1, scores=scores, picks=picks), preview, {})
 
@@ -160,7 +172,7 @@ def test_single_k_without_silhouette_has_a_report(preview):
     assert 'class="curve"' not in html
     assert "<details open>" in html
     text = text_of(html)
-    assert "K silhouette error inertia note 1 &ndash; 0.000 0" in text
+    assert "K silhouette error accents inertia note 1 &ndash; 0.000 0.0 0" in text
     assert "picked" not in text
 
 

@@ -39,6 +39,7 @@ def score_k(event, _context):
         "silhouette_beyond": script.get("silhouettes", {}).get(str(event["beyond"])),
         "inertia": 100.0 / event["k"],
         "error": script.get("errors", {}).get(k, 1.0 / event["k"]),
+        "accent_error": 0.0,
         "palette": [f"#0000{i:02x}" for i in range(event["k"])],
     }
 

@@ -20,6 +20,12 @@ class Row(NamedTuple):
     silhouette: float | None
     error: float
     silhouette_beyond: float | None = None
+    accent_error: float = 0.0
+
+    @property
+    def drift(self) -> float:
+        """Return what the budget is for."""
+        return max(self.error, self.accent_error / 3)
 
 
 def choose_k(rows: list[Row], failed: set[int] = frozenset(), **options: Any) -> dict[str, Any]:
@@ -28,7 +34,7 @@ def choose_k(rows: list[Row], failed: set[int] = frozenset(), **options: Any) ->
     expression = definition["States"]["ChooseK"]["Output"]
     program = jsonata.Jsonata(expression.strip().removeprefix("{%").removesuffix("%}"))
     scores = [row._asdict() | {"inertia": 1.0, "palette": ["#000000"] * row.k} for row in rows]
-    nothing = dict.fromkeys(["silhouette", "inertia", "error"])
+    nothing = dict.fromkeys(["silhouette", "inertia", "error", "accent_error"])
     scores += [{"k": k, **nothing, "failure": "MemoryError"} for k in sorted(failed)]
     program.assign("states", {"input": {"scores": scores}})
     sampled = {"options": msgspec.to_builtins(Options()) | options}
@@ -67,18 +73,18 @@ def silhouette_at(rows: list[Row], k_min: int, k_max: int) -> str | None:
 
 def guarded_pick(rows: list[Row], budget: float, k_min: int, k_max: int) -> Row:
     """Return the clusters if there are any, otherwise the fewest colors within the budget."""
-    limit = max(budget, 1.05 * min(row.error for row in rows))
+    limit = max(budget, 1.05 * min(row.drift for row in rows))
     best = silhouette_pick(rows)
     high = best.silhouette is not None and best.silhouette >= 0.65
-    if is_peak(rows, k_min, k_max) or (high and best.error <= limit):
+    if is_peak(rows, k_min, k_max) or (high and best.drift <= limit):
         return best
-    return min((row for row in rows if row.error <= limit), key=lambda row: row.k)
+    return min((row for row in rows if row.drift <= limit), key=lambda row: row.k)
 
 
 silhouettes = st.none() | st.sampled_from([-0.2, 0.0, 0.3, 0.3001, 0.65, 0.9]) | st.floats(-1, 1)
 errors = st.sampled_from([0.0, 1.0, 2.0, 2.1]) | st.floats(0, 30)
 tables = st.lists(
-    st.builds(Row, st.integers(1, 40), silhouettes, errors, silhouettes),
+    st.builds(Row, st.integers(1, 40), silhouettes, errors, silhouettes, errors),
     min_size=1,
     max_size=30,
     unique_by=lambda row: row.k,
@@ -128,6 +134,8 @@ def test_reduction_is_what_it_is_described_to_be(rows, failed, criterion, budget
         ([Row(2, 0.87, 2.1), Row(3, 0.5, 1.9)], 2),
         ([Row(2, 0.9, 3.6), Row(3, 0.85, 1.9)], 3),
         ([Row(3, None, 0.0)], 3),
+        ([Row(8, 0.5, 1.0, None, 7.0), Row(9, 0.4, 0.9, None, 5.0)], 9),
+        ([Row(8, 0.9, 1.0, 0.9, 7.0), Row(9, 0.9, 0.9)], 9),
     ],
     ids=[
         "least K is good enough",
@@ -144,6 +152,8 @@ def test_reduction_is_what_it_is_described_to_be(rows, failed, criterion, budget
         "two clusters",
         "the window begins where the silhouette does",
         "nothing to choose",
+        "an accent loses its hue",
+        "the sample of clusters has no pixel of an accent",
     ],
 )
 def test_guarded_by_example(rows, guarded):

@@ -149,7 +149,7 @@ def test_one_failing_k_does_not_sink_the_rest(machine):
 
     request = json.loads(ended["output"])
     assert request["k"] == 8
-    measures = dict.fromkeys(["silhouette", "inertia", "error"])
+    measures = dict.fromkeys(["silhouette", "inertia", "error", "accent_error"])
     assert request["scores"][1] == {"k": 9, **measures, "failure": "MemoryError"}
     assert entered(machine.history(ended)).count("SkipK") == 1
 

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image as Pillow
 
 from functions.render import handler as render
-from quantization.color import srgb_to_oklab
+from quantization.color import to_space
 from quantization.contract import ImageFile, Result, Score, Source, SourceFile, Upload
 from quantization.decoding import open_image
 from quantization.encoding.png import blank_indices, encode_png
@@ -43,8 +43,10 @@ def request_for(upload, width, height, **options):
         silhouette_at=None,
         k=len(PALETTE),
         scores=[
-            Score(k=3, silhouette=0.5, inertia=1.0, error=0.1, palette=PALETTE),
-            Score(k=4, silhouette=None, inertia=None, error=None, failure="Oops"),
+            Score(k=3, silhouette=0.5, inertia=1.0, error=0.1, accent_error=0.0, palette=PALETTE),
+            Score(
+                k=4, silhouette=None, inertia=None, error=None, accent_error=None, failure="Oops"
+            ),
         ],
         execution=EXECUTION,
         state_entered_at={"Sample": START, "ScoreEachK": START + timedelta(seconds=2)},
@@ -123,7 +125,7 @@ def brute_force(pixels, palette, space="rgb", dither="none"):
     """Return the squared distance of every pixel to every palette color."""
     pixels, palette = pixels.reshape(-1, 3), palette.astype(int)
     if space == "oklab":
-        pixels, palette = srgb_to_oklab(pixels), srgb_to_oklab(palette)
+        pixels, palette = to_space(pixels, space), to_space(palette, space)
     return np.square(pixels[:, None] - palette).sum(axis=-1)
 
 

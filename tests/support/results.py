@@ -27,9 +27,25 @@ def result_with(**changes: object) -> Result:
         k=10,
         palette=[Swatch("#336699", 0.7503), Swatch("#cc0000", 0.2495), Swatch("#ffffff", 0.0002)],
         scores=[
-            Score(k=8, silhouette=0.5, inertia=1234.5, error=3.25, palette=PALETTE[:2]),
-            Score(k=9, silhouette=None, inertia=None, error=None, failure="MemoryError"),
-            Score(k=10, silhouette=0.25, inertia=900.0, error=1.75, palette=PALETTE),
+            Score(
+                k=8,
+                silhouette=0.5,
+                inertia=1234.5,
+                error=3.25,
+                accent_error=0.0,
+                palette=PALETTE[:2],
+            ),
+            Score(
+                k=9,
+                silhouette=None,
+                inertia=None,
+                error=None,
+                accent_error=None,
+                failure="MemoryError",
+            ),
+            Score(
+                k=10, silhouette=0.25, inertia=900.0, error=1.75, accent_error=0.0, palette=PALETTE
+            ),
         ],
         sample_size=100,
         execution="arn:aws:states:eu-west-1:123456789012:execution:quantize:first",

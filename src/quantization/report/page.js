@@ -154,7 +154,7 @@ function start() {
   const context = canvas.getContext("2d", {willReadFrequently: true});
   context.drawImage(original, 0, 0);
   const {buffer} = context.getImageData(0, 0, canvas.width, canvas.height).data;
-  picture = new Picture(new Uint32Array(buffer), canvas.width, data);
+  picture = new Picture(new Uint32Array(buffer), data);
   choose(k);
 }
 

@@ -15,7 +15,6 @@ from string import Template
 from urllib.parse import quote
 
 from quantization.contract import Result, Score, Swatch
-from quantization.dithering import PASSED_ON
 from quantization.options import Criterion
 from quantization.palette_files import one_line
 from quantization.report.charts import PLOT_LEFT, PLOT_WIDTH, THEME, charts, figure
@@ -41,7 +40,8 @@ _MEANINGS = {
     "inertia": "the sum of squared RGB distances that k-means made small: good for comparing only.",
     "guarded": (
         "the criterion that takes the silhouette's K where that is clear, and otherwise the fewest"
-        " colors that keep the error within the budget."
+        " colors that keep within the budget: the error, and a third of that of a vivid color that"
+        " loses its hue."
     ),
 }
 
@@ -141,10 +141,11 @@ def _size(result: Result, preview: Preview) -> str:
     scale = round(source.width * source.height / (preview.width * preview.height)) ** 0.5
     shown = "" if scale == 1 else f", shown at about 1:{scale:.1f}".replace(".0", "")
     change = after.bytes / before.bytes - 1
+    dithered = " The file is dithered; this page is not." if result.options.dither != "none" else ""
     return (
         f"{source.width} &times; {source.height} pixels{shown};"
         f" {before.format.upper()} of {_kilobytes(before.bytes)} became"
-        f" {after.format.upper()} of {_kilobytes(after.bytes)} ({change:+.0%})."
+        f" {after.format.upper()} of {_kilobytes(after.bytes)} ({change:+.0%}).{dithered}"
     ).replace("-", "&minus;")
 
 
@@ -178,8 +179,6 @@ def _data(result: Result, name: str) -> str:
         "stem": _stem(name),
         "k": result.k,
         "space": result.options.space,
-        "dither": result.options.dither,
-        "passedOn": float(PASSED_ON),
         "shares": [(swatch.color, swatch.share) for swatch in result.palette],
         "palettes": {score.k: score.palette for score in fitted},
         "scores": {score.k: (score.silhouette, score.error) for score in fitted},
@@ -250,7 +249,12 @@ def _score_row(score: Score, picks: Mapping[Criterion, int]) -> str:
     notes = [f"picked by {name}" for name, k in picks.items() if k == score.k]
     if score.failure:
         notes.append(f"failed: {score.failure}")
-    cells = [_number(score.silhouette, 4), _number(score.error, 3), _number(score.inertia, 0)]
+    cells = [
+        _number(score.silhouette, 4),
+        _number(score.error, 3),
+        _number(score.accent_error, 1),
+        _number(score.inertia, 0),
+    ]
     cells.append(escape(", ".join(notes)))
     return f'<tr><th scope="row">{score.k}</th>' + "".join(f"<td>{c}</td>" for c in cells) + "</tr>"
 

@@ -2,8 +2,9 @@
 
 from quantization.contract import Result, Score
 
-_CLOSE = 1.05
-"""Times the least error that the state machine still takes for about as close."""
+_CLOSE, _ACCENTS_COUNT = 1.05, 3
+"""As in the state machine: times the least drift that is about as close; parts of an accent's error
+that count as the mean error does."""
 
 
 def why(result: Result) -> str:
@@ -43,25 +44,30 @@ def _by_silhouette(result: Result, fitted: dict[int, Score]) -> str:
 
 def _by_error(result: Result, fitted: dict[int, Score]) -> str:
     k, budget = result.k, result.options.error_budget
-    errors = {k: score.error for k, score in fitted.items() if score.error is not None}
-    least = min(errors, key=lambda k: errors[k])
-    close = max(budget, _CLOSE * errors[least])
-    if k != min(k for k, error in errors.items() if error <= close):
+    drifts = {k: _drift(score) for k, score in fitted.items()}
+    closest = min(drifts, key=lambda k: drifts[k])
+    limit = max(budget, _CLOSE * drifts[closest])
+    if k != min(k for k, drift in drifts.items() if drift <= limit):
         return (
             f"The image is made of {_colors(k)} with shades: they make clear groups, silhouette"
             f" {fitted[k].silhouette:.2f}, so more would only split one."
         )
-    if errors[k] <= budget:
+    if drifts[k] <= budget:
         smallest = ", and the fewest allowed" if k == result.options.k_min else ""
         return (
-            f"{_colors(k)} are the fewest whose mean error, {errors[k]:.2f}, keeps within the"
-            f" budget of {budget:g}{smallest}."
+            f"{_colors(k)} are the fewest that keep within the budget of {budget:g}: mean error"
+            f" {fitted[k].error:.2f}{smallest}."
         )
     return (
-        f"No K from {_range(fitted)} keeps the mean error within the budget of {budget:g}."
-        f" {_colors(k)} are the fewest that come about as close as any: error {errors[k]:.2f},"
-        f" where {least} reach {errors[least]:.2f}."
+        f"No K from {_range(fitted)} keeps within the budget of {budget:g}. {_colors(k)} are the"
+        f" fewest that come about as close as any: drift {drifts[k]:.2f}, where {closest} reach"
+        f" {drifts[closest]:.2f}."
     )
+
+
+def _drift(score: Score) -> float:
+    """Return what the state machine holds against the budget."""
+    return max(score.error or 0.0, (score.accent_error or 0.0) / _ACCENTS_COUNT)
 
 
 def _range(fitted: dict[int, Score]) -> str:

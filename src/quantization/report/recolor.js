@@ -1,5 +1,5 @@
-// The result's picture, as `quantization.recolor` and `quantization.dithering` make it of an image.
-// tests/browser holds this page's pictures against theirs, pixel by pixel.
+// The result's picture, as `quantization.recolor` makes it of an image without dithering.
+// tests/browser holds this page's pictures against its own.
 
 const LINEAR_TO_LMS = [
   [0.4122214708, 0.5363325363, 0.0514459929],
@@ -26,8 +26,18 @@ function toOklab(levels) {
 /** Take apart a color that is packed as a canvas packs it, red in the lowest byte. */
 const unpack = (color) => [color & 255, (color >> 8) & 255, (color >> 16) & 255];
 
-/** Where distances are measured. */
-const SPACES = {rgb: (levels) => levels, oklab: toOklab};
+/** Where distances are measured, as `to_space` in `quantization.color` has it. */
+const SPACES = {
+  rgb: (levels) => levels,
+  oklab: (levels) => {
+    const [lightness, a, b] = toOklab(levels);
+    const [k1, k2] = [0.206, 0.03];
+    const k3 = (1 + k1) / (1 + k2);
+    const bent = k3 * lightness - k1;
+    const toe = (bent + Math.sqrt(bent ** 2 + 4 * k2 * k3 * lightness)) / 2;
+    return [toe, a, b].map((coordinate) => Math.round(4096 * coordinate));
+  },
+};
 
 /** List the colors of packed pixels once each, and which of them each pixel has. */
 function distinctColors(pixels) {
@@ -68,12 +78,9 @@ function nearest(points, centers) {
 
 /** Gives the pixels of one picture the colors of any palette. */
 class Picture {
-  /**
-   * pixels: Uint32Array as a canvas packs them; width: of a row; space: a name of `SPACES`;
-   * dither: a name of `Picture`'s methods below, or "none"; passedOn: of an error, when diffused.
-   */
-  constructor(pixels, width, {space, dither, passedOn}) {
-    Object.assign(this, {pixels, width, space, dither, passedOn});
+  /** pixels: Uint32Array as a canvas packs them; space: a name of `SPACES`. */
+  constructor(pixels, {space}) {
+    Object.assign(this, {pixels, space});
     const {colors, indices} = distinctColors(pixels);
     this.indices = indices;
     this.points = coordinates(colors, space);
@@ -85,16 +92,6 @@ class Picture {
     const ofColors = nearest(this.points, centers);
     const labels = new Uint8Array(this.pixels.length);
     for (let i = 0; i < labels.length; i++) labels[i] = ofColors[this.indices[i]];
-    if (this.dither !== "none") this[this.dither](labels, palette, this.search(centers));
     return labels;
-  }
-
-  /** Return how to label any color, which remembers those it has met. */
-  search(centers) {
-    const known = new Uint8Array(1 << 24);
-    return (red, green, blue) => {
-      const color = red | (green << 8) | (blue << 16);
-      return (known[color] ||= 1 + nearest(coordinates([color], this.space), centers)[0]) - 1;
-    };
   }
 }

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from msgspec import Meta, Struct, field
 
 from quantization.contract import Backfill, HexColor, Score, SilhouetteAt, Source, Upload
-from quantization.options import Criterion, Options, PaletteSize
+from quantization.options import Criterion, Options, PaletteSize, Space
 from quantization.palette_files import PaletteFormat
 
 
@@ -109,7 +109,7 @@ class Sampled(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ScoreRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Into ScoreK: one K and the summary of the colors to fit it to.
+    """Into ScoreK: one K and the summary of the colors to fit it to, in this space.
 
     `beyond` is the next size outside the window, for a K on its edge.
     """
@@ -117,6 +117,7 @@ class ScoreRequest(Struct, frozen=True, forbid_unknown_fields=True):
     k: PaletteSize
     beyond: int | None
     summary: ObjectKey
+    space: Space
     execution: str
 
 

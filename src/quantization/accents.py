@@ -1,0 +1,104 @@
+"""Small vivid objects: whether a palette keeps their hues, and palettes that do.
+
+A squared error barely notices a red button of a few hundred pixels. A person notices it first.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantization.color import srgb_to_oklab
+from quantization.summary import Colors
+
+_VIVID = 0.1
+"""OKLab chroma from which on a color has a hue that is missed. Pure sRGB red has 0.26."""
+
+_KEPT = 0.5
+"""A color's hue is lost where its palette color has less than this share of its chroma in the
+same direction, for it has turned gray ..."""
+
+_TURNED = 0.27
+"""... or more than this share of that across it, for it has another hue: 15 degrees off."""
+
+_ALIKE = 0.1
+"""Lost colors within this OKLab distance of each other are one accent ..."""
+
+_SHARE = 1e-4
+"""... if they have this share of the pixels together."""
+
+_MIXED = 8
+"""RGB levels that a mixture may be off the line between two colors."""
+
+_MOST_LOST = 1000
+"""Colors that are looked at, those of most pixels first."""
+
+
+def lost_accents(
+    colors: Colors, lab: NDArray[np.float64], palette: NDArray[np.float64], labels: NDArray[np.intp]
+) -> list[NDArray[np.intp]]:
+    """Find the accents whose hue a palette loses.
+
+    Parameters
+    ----------
+    colors : Colors of length m
+    lab : float64 array of shape (m, 3)
+        The same in OKLab.
+    palette : float64 array of shape (k, 3)
+        RGB levels.
+    labels : int array of shape (m,)
+        The palette color of each color.
+
+    Returns
+    -------
+    accents : list of int arrays
+        The rows of the colors of each, the accent of most pixels first.
+    """
+    served = srgb_to_oklab(palette)[labels]
+    chroma = np.square(lab[:, 1:]).sum(axis=1)
+    along = (lab[:, 1:] * served[:, 1:]).sum(axis=1)
+    across = np.abs(lab[:, 1] * served[:, 2] - lab[:, 2] * served[:, 1])
+    gone = (along < _KEPT * chroma) | (across > _TURNED * along)
+    lost = np.flatnonzero((chroma >= _VIVID**2) & gone)
+    lost = lost[np.argsort(-colors.counts[lost], kind="stable")[:_MOST_LOST]]
+    lost = lost[~_mixed(colors.rgb[lost].astype(np.float64), palette)]
+    alike = np.square(lab[lost, None] - lab[lost]).sum(axis=2) < _ALIKE**2
+    pixels = colors.counts[lost].astype(np.float64)
+    least = _SHARE * colors.counts.sum()
+    accents = []
+    while lost.size and (together := alike @ pixels).max() >= least:
+        members = alike[together.argmax()] & (pixels > 0)
+        accents.append(lost[members])
+        pixels[members] = 0
+    return accents
+
+
+def _mixed(rgb: NDArray[np.float64], palette: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether colors are mixtures of two of the palette, as anti-aliasing makes at their border."""
+    first, second = np.triu_indices(len(palette), 1)
+    mixed = np.zeros(len(rgb), dtype=np.bool_)
+    for start, end in zip(palette[first], palette[second], strict=True):
+        way = end - start
+        along = np.clip((rgb - start) @ way / max(way @ way, 1), 0, 1)
+        mixed |= np.square(rgb - start - along[:, None] * way).sum(axis=1) <= _MIXED**2
+    return mixed
+
+
+def accent_error(colors: Colors, palette: NDArray[np.uint8], labels: NDArray[np.intp]) -> float:
+    """Return the mean OKLab distance x 100 from the palette of the accent that is worst served.
+
+    Parameters
+    ----------
+    colors : Colors of length m
+    palette : uint8 array of shape (k, 3)
+    labels : int array of shape (m,)
+        The palette color of each color.
+
+    Returns
+    -------
+    error : float
+        0 where no hue is lost.
+    """
+    lab = srgb_to_oklab(colors.rgb)
+    distances = 100 * np.linalg.norm(lab - srgb_to_oklab(palette)[labels], axis=1)
+    accents = lost_accents(colors, lab, palette.astype(np.float64), labels)
+    means = [np.average(distances[rows], weights=colors.counts[rows]) for rows in accents]
+    return float(max(means, default=0))
