@@ -61,6 +61,7 @@ def test_widest_window_of_the_largest_palettes_fits_into_a_state():
         silhouette=-0.1234,
         inertia=-1.2345678901234567e-100,
         error=-1.2345678901234567e-100,
+        accent_error=-1.2345678901234567e-100,
         palette=["#123456"] * LARGEST_K,
     )
     request = msgspec.structs.replace(
