@@ -46,7 +46,7 @@ def _row(row: Row) -> Image.Image:
     size, new = row.result.source_file.bytes, row.result.image_file.bytes
     baseline = height + _STRIP + 6
     draw.text((0, baseline), f"before: {_kilobytes(size)}", _INK, font)
-    saved = f"{_kilobytes(new)} ({new / size - 1:+.0%})".replace("-", "\N{MINUS SIGN}")
+    saved = f"{_kilobytes(new)}, {1 - new / size:.0%} smaller"
     draw.text((_WIDTH + _GAP, baseline), f"{row.result.k} colors: {saved}", _INK, font)
     return page
 
