@@ -115,23 +115,25 @@ def with_solid(cells: Colors, drawn: NDArray[np.uint8]) -> tuple[Colors, Colors]
     solid : Colors
         Exact colors that `_SOLID` of the drawn pixels have, each with about its number of pixels.
     """
-    levels, times = np.unique(drawn, axis=0, return_counts=True)
+    packed = np.ravel_multi_index(tuple(drawn.T.astype(np.int64)), (256,) * 3)
+    packed, times = np.unique(packed, return_counts=True)
+    packed, times = packed[times >= _SOLID], times[times >= _SOLID]
+    levels = np.stack(np.unravel_index(packed, (256,) * 3), axis=1).astype(np.float32)
     keys, wanted = _cell_numbers(cells.rgb), _cell_numbers(levels)
-    solid = (times >= _SOLID) & np.isin(wanted, keys)
-    cell = np.searchsorted(keys, wanted[solid])
-    estimate = times[solid] * (cells.counts.sum() / len(drawn))
+    cell = np.searchsorted(keys, wanted)
+    # A cell may have been left out, for it is hardly visible.
+    there = keys[np.minimum(cell, len(keys) - 1)] == wanted
+    levels, times, cell = levels[there], times[there], cell[there]
+    estimate = times * (cells.counts.sum() / len(drawn))
     # Of a cell no more is taken than it has.
     most = np.maximum(np.bincount(cell, estimate, minlength=len(keys)), cells.counts)
     counts = np.maximum(estimate * (cells.counts / most)[cell], 1).astype(np.int64)
     left = cells.counts - np.bincount(cell, counts, minlength=len(keys)).astype(np.int64)
     some = left > 0
-    return (
-        Colors(cells.rgb[some], left[some]),
-        Colors(levels[solid].astype(np.float32), counts),
-    )
+    return Colors(cells.rgb[some], left[some]), Colors(levels, counts)
 
 
-def _cell_numbers(rgb: NDArray[np.float32 | np.uint8]) -> NDArray[np.int64]:
+def _cell_numbers(rgb: NDArray[np.float32]) -> NDArray[np.int64]:
     """Return the numbers of the cells of levels, which increase along a histogram's rows."""
     cells = np.ceil(rgb / _CELL).astype(np.int64)
     numbers: NDArray[np.int64] = np.ravel_multi_index(tuple(cells.T), (_CELLS,) * 3)
