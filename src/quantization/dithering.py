@@ -1,10 +1,12 @@
 """Dithering: mixing palette colors so that from afar they look like the colors between them."""
 
-from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from quantization.color import to_space
+from quantization.options import Space
 
 DIFFUSION_STRIP_PIXELS = 2**22
 """Pixels that error diffusion wants at a time: it works on one pixel of each row at once."""
@@ -33,8 +35,6 @@ _COMPARED = 2**18
 
 _LUMA = np.array([0.299, 0.587, 0.114])
 
-type Placing = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
-
 
 class Labeler(Protocol):
     """Labels pixels, uint8 of shape (height, width, 3 or 4), with indices into a palette."""
@@ -57,13 +57,13 @@ class OrderedDither:
     ----------
     palette : uint8 array of shape (k, 3), 1 <= k <= 256
         RGB levels.
-    place : callable
-        Gives levels, uint8 of shape (n, 3), the coordinates in which distances and means are taken.
+    space : "rgb" or "oklab"
+        In which distances and means are taken.
     """
 
-    def __init__(self, palette: NDArray[np.uint8], place: Placing) -> None:
-        self._place = place
-        self._centers = place(palette)
+    def __init__(self, palette: NDArray[np.uint8], space: Space) -> None:
+        self._space: Space = space
+        self._centers = to_space(palette, space)
         self._luma = palette @ _LUMA
         # Of each color met: 1 + the share of the brighter one, the brighter one, the darker one.
         self._table = np.zeros(2**24, dtype=np.uint32)
@@ -98,7 +98,7 @@ class OrderedDither:
 
     def _mix(self, colors: NDArray[np.uint32]) -> NDArray[np.uint32]:
         levels = np.stack([colors >> 16, colors >> 8 & 255, colors & 255], axis=1)
-        points = self._place(levels.astype(np.uint8))
+        points = to_space(levels, self._space)
         # Of whole numbers the products are exact, so every processor makes the same mixture.
         products = points @ self._centers.T
         between = self._centers @ self._centers.T

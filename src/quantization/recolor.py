@@ -1,7 +1,6 @@
 """Recolor an image: nearest palette colors, most used first."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple, assert_never
 
 import cv2
@@ -9,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantization.alpha import join_alpha
-from quantization.color import to_space
 from quantization.decoding import STRIP_PIXELS, Image
 from quantization.dithering import (
     DIFFUSION_STRIP_PIXELS,
@@ -92,7 +90,7 @@ def recolor(
         case "none":
             pass
         case "ordered":
-            label = OrderedDither(palette, partial(to_space, space=space))
+            label = OrderedDither(palette, space)
         case "diffusion":
             label, strip_pixels = ErrorDiffusion(label, palette), DIFFUSION_STRIP_PIXELS
         case unknown:

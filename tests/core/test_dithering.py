@@ -21,10 +21,6 @@ palettes = arrays(np.uint8, st.tuples(st.integers(1, 8), st.just(3)))
 GRAYS = np.array([[0] * 3, [255] * 3], dtype=np.uint8)
 
 
-def as_levels(levels):
-    return levels.astype(float)
-
-
 def pixel_by_pixel(pixels, palette):
     """Diffuse errors as the paper has it, but only 0.85 of them, and leave palette colors alone."""
     height, width = pixels.shape[:2]
@@ -62,9 +58,9 @@ def test_diffusion_is_that_of_going_pixel_by_pixel(pixels, palette, cuts):
 
 @given(images, palettes, st.lists(st.integers(1, 12)))
 def test_ordered_is_the_same_however_it_is_cut(pixels, palette, cuts):
-    whole = OrderedDither(palette, as_levels)(pixels)
+    whole = OrderedDither(palette, "rgb")(pixels)
 
-    dither = OrderedDither(palette, as_levels)
+    dither = OrderedDither(palette, "rgb")
     np.testing.assert_array_equal(in_strips(dither, pixels, cuts), whole)
 
 
@@ -101,7 +97,7 @@ def test_ordered_mixes_the_colors_on_both_sides():
     palette = np.array([[200, 30, 30], [0, 255, 0], [40, 30, 30]], dtype=np.uint8)
     pixels = np.full((8, 8, 3), [80, 30, 30], dtype=np.uint8)
 
-    labels = OrderedDither(palette, as_levels)(pixels)
+    labels = OrderedDither(palette, "rgb")(pixels)
 
     assert np.bincount(labels.ravel(), minlength=3).tolist() == [16, 0, 48]
 
