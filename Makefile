@@ -44,8 +44,9 @@ lint: $(SYNCED)  ## ruff, mypy, the import rules, and the linters of template an
 	mypy
 	lint-imports
 	sam validate --lint --region us-east-1
+	@# statelint knows neither substitutions nor variables.
 	statelint --yaml --eval-jsonata \
-	  "$$(sed 's/$${MapConcurrency}/25/' statemachine/quantize.asl.yaml)"
+	  "$$(sed -E "s/'\{% .map_concurrency %\}'/25/; s/\$$\{MapConcurrency\}/25/" statemachine/quantize.asl.yaml)"
 
 lock: $(SYNCED)  ## bring uv.lock and the layers' requirements up to pyproject.toml
 	uv lock
