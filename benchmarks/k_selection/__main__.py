@@ -22,7 +22,7 @@ from benchmarks.k_selection import palettes, pictures, plots, synthetic, tables
 from benchmarks.quality import delta_e, ssim
 from quantization.color import from_hex
 
-CRITERIA = ["seed's way", "silhouette", "guarded"]
+CRITERIA = ["original script", "silhouette", "guarded"]
 
 
 class Choice(NamedTuple):
@@ -40,7 +40,7 @@ def choices(scored: tables.Tables, budget: float) -> dict[str, list[int]]:
     reduced = [tables.picks(scores, budget) for scores in scored.draws]
     plain = [tables.picks(scores, budget)["silhouette"] for scores in scored.seed_draws]
     return {
-        "seed's way": plain,
+        "original script": plain,
         "silhouette": [pick["silhouette"] for pick in reduced],
         "guarded": [pick["guarded"] for pick in reduced],
     }
@@ -86,7 +86,7 @@ def try_picture(job: tuple[Path, int, float]) -> tuple[Path, Choice]:
     chosen = choices(scored, budget)
     delta_es, ssims = {}, {}
     for criterion, ks in chosen.items():
-        rows = scored.seed_draws[0] if criterion == "seed's way" else scored.draws[0]
+        rows = scored.seed_draws[0] if criterion == "original script" else scored.draws[0]
         palette = next(row["palette"] for row in rows if row["k"] == ks[0])
         seen = palettes.recolor(pixels, from_hex(palette))
         delta_es[criterion], ssims[criterion] = delta_e(pixels, seen), ssim(pixels, seen)

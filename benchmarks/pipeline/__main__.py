@@ -1,4 +1,4 @@
-"""Quantize a photo from file to file: the service, the seed's way, pngquant; and price it.
+"""Quantize a photo from file to file: the service, the original script, pngquant; and price it.
 
 python -m benchmarks.pipeline [--megapixels 12] [--photo china] [--runs 5] [--engine]
 """
@@ -33,7 +33,7 @@ def error(original: np.ndarray, path: Path) -> tuple[float, int]:
 
 
 def in_one_process(source: Path, runs: int, folder: Path) -> str:
-    """Compare the service's way, imports and all, with the seed's and with pngquant."""
+    """Compare the service's way, imports and all, with the original script's and with pngquant."""
     lossless, ours, seeds = folder / "source.png", folder / "ours.png", folder / "seed.png"
     original = photos.decoded(source)
     cv2.imwrite(str(lossless), original)

@@ -1,1 +1,1 @@
-"""What rendering costs, beside the seed's way and a bare decode."""
+"""What rendering costs, beside the original script and a bare decode."""

@@ -24,7 +24,7 @@ Labels = NDArray[np.integer]
 
 
 def by_predict(pixels: NDArray[np.uint8], fit: KMeans) -> Labels:
-    """Label as the seed does."""
+    """Label as the original script does."""
     labels: Labels = fit.predict(pixels.reshape(-1, 3)[:, ::-1].astype(np.float64))
     return labels
 
@@ -45,7 +45,7 @@ def main() -> None:
     ways: dict[str, Callable[[], Labels]] = {
         "ours": lambda: NearestLabels(palette)(pixels),
         "ours in OKLab": lambda: NearestLabels(palette, space="oklab")(pixels),
-        "scikit-learn predict, the seed's": lambda: by_predict(pixels, fit),
+        "scikit-learn predict, the original's": lambda: by_predict(pixels, fit),
         "Pillow quantize(palette=)": lambda: by_pillow(pixels, palette),
     }
     taken: dict[str, list[float]] = {name: [] for name in ways}
