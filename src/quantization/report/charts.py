@@ -113,7 +113,7 @@ def _chart(
     if budget is not None:
         parts.append(
             f'<path class="budget" d="M{_LEFT} {y(budget)}H{_WIDTH - _RIGHT}"/>'
-            f'<text x="{_WIDTH - _RIGHT}" y="{y(budget) - 4}" text-anchor="end">budget</text>'
+            f'<text x="{_LEFT + 6}" y="{y(budget) - 4}">budget</text>'
         )
     for row, (k, names) in enumerate(_by_k(picks).items()):
         parts.append(_pick(x(k), row, f"{', '.join(names)}: {k}", chosen=k == result.k))

@@ -1,7 +1,10 @@
 // Palettes as files, as `quantization.palette_files` writes them, and in formats for the web.
 // A palette is a list of {color, share}, where the share is null if it is not known.
 
-const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)}%`;
+// Ties are rounded as Python does.
+const percent = new Intl.NumberFormat("en", {
+  style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1, roundingMode: "halfEven",
+}).format;
 const label = ({color, share}) => color + (share === null ? "" : ` ${percent(share)}`);
 const levels = (color) => [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
 

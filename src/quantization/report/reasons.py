@@ -35,6 +35,8 @@ def _by_silhouette(result: Result, fitted: dict[int, Score]) -> str:
         case "peak":
             return f"{best}, and a clear peak."
         case "edge":
+            if k not in (options.k_min, options.k_max):
+                return f"{best}. Fewer would be 1 color, of which there is no silhouette."
             beyond = "fewer" if k == options.k_min else "more"
             return (
                 f"{best}. But that is the edge of what was tried: {beyond} might be better still."

@@ -1,5 +1,5 @@
 // The result's picture, as `quantization.recolor` makes it of an image without dithering.
-// tests/browser holds this page's pictures against its own.
+// tests/browser holds this page's pictures against its own, pixel by pixel.
 
 const LINEAR_TO_LMS = [
   [0.4122214708, 0.5363325363, 0.0514459929],
@@ -58,20 +58,34 @@ function coordinates(colors, space) {
   return points;
 }
 
-/** Return which of the centers is nearest to each of the points, of equals the first. */
+/**
+ * Return which of the centers is nearest to each of the points, of equals the first.
+ *
+ * The search goes along the first coordinate, up and down from the nearest center of the point
+ * before, until that coordinate alone is too far off.
+ */
 function nearest(points, centers) {
+  const order = Array.from({length: centers.length / 3}, (_, j) => j);
+  order.sort((a, b) => centers[3 * a] - centers[3 * b]);
+  const [xs, ys, zs] = [0, 1, 2].map((axis) => Float64Array.from(order, (j) => centers[3 * j + axis]));
   const labels = new Uint8Array(points.length / 3);
+  let best = 0;
   for (let i = 0, p = 0; i < labels.length; i++, p += 3) {
     const x = points[p], y = points[p + 1], z = points[p + 2];
-    let least = Infinity;
-    for (let j = 0, c = 0; c < centers.length; j++, c += 3) {
-      const dx = x - centers[c], dy = y - centers[c + 1], dz = z - centers[c + 2];
-      const distance = dx * dx + dy * dy + dz * dz;
-      if (distance < least) {
-        least = distance;
-        labels[i] = j;
+    const start = best;
+    let least = (x - xs[start]) ** 2 + (y - ys[start]) ** 2 + (z - zs[start]) ** 2;
+    for (let step = 1; step >= -1; step -= 2) {
+      for (let j = start + step; j >= 0 && j < xs.length; j += step) {
+        const dx = step * (xs[j] - x), dy = y - ys[j], dz = z - zs[j];
+        if (dx > 0 && dx * dx > least) break;
+        const distance = dx * dx + dy * dy + dz * dz;
+        if (distance < least || (distance === least && order[j] < order[best])) {
+          least = distance;
+          best = j;
+        }
       }
     }
+    labels[i] = order[best];
   }
   return labels;
 }
