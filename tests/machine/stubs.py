@@ -22,7 +22,13 @@ def sample(event, _context):
         "summary": {"bucket": "work", "key": upload["key"]},
         "sample_size": 12,
         "ks": script.get("ks", [8, 9, 10, 11]),
-        "options": {"criterion": "silhouette", "error_budget": 2.0, "k_min": 8, "k_max": 32}
+        "options": {
+            "criterion": "silhouette",
+            "error_budget": 2.0,
+            "k_min": 8,
+            "k_max": 32,
+            "space": "oklab",
+        }
         | script.get("options", {}),
     }
 
