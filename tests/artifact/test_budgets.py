@@ -17,6 +17,7 @@ NEEDLESS = {
         *("scipy.optimize", "scipy.stats._stats_py", "sklearn.linear_model"),
     },
     "RenderFunction": {"scipy", "sklearn", "unittest", "asyncio", "pydantic", "aws_xray_sdk"},
+    "FindUploadFunction": {"numpy", "cv2", "pyvips", "sklearn", "pydantic", "aws_xray_sdk"},
     "RecordFailureFunction": {"numpy", "cv2", "pyvips", "sklearn", "pydantic", "aws_xray_sdk"},
 }
 
