@@ -92,6 +92,6 @@ def draw_evenly(
         return np.arange(len(counts)), counts
     step = counts.sum() / size
     ends = np.cumsum(counts)
+    rows = np.searchsorted(ends, (np.arange(size) + rng.random()) * step, side="right")
     # Rounding could put the last one beyond the end.
-    drawn = np.minimum((np.arange(size) + rng.random()) * step, ends[-1] - step / 2)
-    return np.unique(np.searchsorted(ends, drawn, side="right"), return_counts=True)
+    return np.unique(np.minimum(rows, len(counts) - 1), return_counts=True)

@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -408,6 +408,7 @@ def test_clean_sample_is_steadier_than_a_random_one(china):
 @given(
     st.lists(st.integers(1, 1000), min_size=1, max_size=50), st.integers(1, 40), st.integers(0, 9)
 )
+@example([1, 1, 1, 1, 95, 112, 115, 125, 140, 194, 197, 210, 44, *[1000] * 5, 860, 215], 17, 0)
 def test_even_draw_gives_each_row_its_share(counts, size, seed):
     rows, drawn = draw_evenly(np.array(counts), size, np.random.default_rng(seed))
 
