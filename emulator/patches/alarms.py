@@ -7,7 +7,7 @@ from ministack.services.cloudformation import provisioners
 from emulator.patches.patching import patch
 
 
-@patch(provisioners, "_cw_metric_alarm_record")
+@patch(provisioners, "_cw_metric_alarm_record", "name, props")
 def alarm_may_be_on_several_metrics(stock: Any, name: str, props: dict[str, Any]) -> Any:
     """Let a template have alarms on metric math.
 

@@ -11,14 +11,19 @@ from emulator.patches.patching import patch
 _version: contextvars.ContextVar[str | None] = contextvars.ContextVar("version", default=None)
 
 
-@patch(s3, "_fire_s3_event")
+@patch(
+    s3,
+    "_fire_s3_event",
+    "bucket_name, key, event_name, size, etag, deletion_type, restore_event_data, version_id,"
+    " sequencer, object_extra, record_extra",
+)
 def version_of_the_object_is_known(stock: Any, *arguments: Any, **more: Any) -> None:
     """Keep the version for the event; see `event_names_the_version`."""
     _version.set(more.get("version_id"))
     stock(*arguments, **more)
 
 
-@patch(eventbridge, "_dispatch_event")
+@patch(eventbridge, "_dispatch_event", "event, view")
 def event_names_the_version(stock: Any, event: dict[str, Any], *more: Any) -> Any:
     """Put the object's version into the event that EventBridge gets from S3.
 

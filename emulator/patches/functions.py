@@ -31,7 +31,7 @@ has_turn: ContextVar[bool] = ContextVar("has_turn", default=False)
 _unpacking = threading.Lock()
 
 
-@patch(lambda_svc, "_execute_function_warm")
+@patch(lambda_svc, "_execute_function_warm", "func, event, request_id")
 def python_runs_under_the_aws_runtime_client(
     stock: Any, func: dict[str, Any], event: object, request_id: str
 ) -> Any:
@@ -65,7 +65,7 @@ def python_runs_under_the_aws_runtime_client(
     return {"body": body, "error": outcome.failed, "log": outcome.log}
 
 
-@patch(lambda_svc, "_throttle_response")
+@patch(lambda_svc, "_throttle_response", "reason_code, msg, retry_after")
 def throttling_has_an_error_type(stock: Any, *arguments: Any, **more: Any) -> Any:
     """Name the error that a throttled invocation is for Step Functions.
 

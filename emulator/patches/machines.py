@@ -25,7 +25,7 @@ EXPRESS_LIMIT_SECONDS = 300
 """https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html"""
 
 
-@patch(provisioners, "_sfn_definition")
+@patch(provisioners, "_sfn_definition", "props")
 def definition_in_s3_may_be_yaml(stock: Any, props: dict[str, Any]) -> str:
     """Read a definition file that is YAML.
 
@@ -44,7 +44,7 @@ def definition_in_s3_may_be_yaml(stock: Any, props: dict[str, Any]) -> str:
 # Time limits and retries
 
 
-@patch(stepfunctions, "_run_execution")
+@patch(stepfunctions, "_run_execution", "exec_arn")
 def machine_has_a_time_limit(stock: Any, execution_arn: str) -> None:
     """End an execution that runs longer than the machine's TimeoutSeconds, or Express may.
 
@@ -82,7 +82,7 @@ def _time_out(execution: Execution) -> None:
     stepfunctions._emit_execution_status_event(execution)
 
 
-@patch(stepfunctions, "_fail_execution")
+@patch(stepfunctions, "_fail_execution", "execution, error, cause")
 def ended_execution_stays_as_it_ended(
     stock: Any, execution: Execution, error: str, cause: str
 ) -> None:
@@ -95,7 +95,7 @@ def ended_execution_stays_as_it_ended(
         stock(execution, error, cause)
 
 
-@patch(stepfunctions, "_invoke_resource_with_timeout")
+@patch(stepfunctions, "_invoke_resource_with_timeout", "resource, input_data, timeout")
 def task_time_begins_with_its_turn(
     stock: Any, resource: str, arguments: dict[str, Any], seconds: float
 ) -> Any:
@@ -127,7 +127,7 @@ def task_time_begins_with_its_turn(
         raise ExecutionError("States.Timeout", message) from None
 
 
-@patch(stepfunctions, "_find_matching_retrier")
+@patch(stepfunctions, "_find_matching_retrier", "retriers, error, retry_counts")
 def retries_have_a_longest_delay_and_jitter(
     stock: Any, retriers: list[State], error: str, counts: dict[int, int]
 ) -> tuple[State | None, int]:
@@ -157,7 +157,7 @@ _previous_event: contextvars.ContextVar[int] = contextvars.ContextVar("previous 
 _map: contextvars.ContextVar[str | None] = contextvars.ContextVar("map", default=None)
 
 
-@patch(stepfunctions, "_add_event")
+@patch(stepfunctions, "_add_event", "execution, event_type, details")
 def events_name_their_predecessor(
     stock: Any, execution: Execution, kind: str, details: dict[str, Any] | None = None
 ) -> Any:
@@ -179,7 +179,7 @@ def events_name_their_predecessor(
 _arguments: contextvars.ContextVar[object] = contextvars.ContextVar("arguments", default=None)
 
 
-@patch(stepfunctions, "_apply_jsonata_arguments")
+@patch(stepfunctions, "_apply_jsonata_arguments", "state_def, raw_input, ctx")
 def arguments_are_kept_for_history(stock: Any, *state: Any) -> object:
     """Keep a task's arguments for the event of its call."""
     arguments: object = stock(*state)
@@ -187,7 +187,7 @@ def arguments_are_kept_for_history(stock: Any, *state: Any) -> object:
     return arguments
 
 
-@patch(stepfunctions, "_add_event")
+@patch(stepfunctions, "_add_event", "execution, event_type, details")
 def calls_tell_of_their_arguments(
     stock: Any, execution: Execution, kind: str, details: dict[str, Any] | None = None
 ) -> Any:
@@ -202,7 +202,7 @@ def calls_tell_of_their_arguments(
     return stock(execution, kind, details)
 
 
-@patch(stepfunctions, "_run_map_items")
+@patch(stepfunctions, "_run_map_items", "state_def, raw_input, execution, ctx")
 def map_tells_of_its_iterations(
     stock: Any, state: State, data: object, execution: Execution, context: Context
 ) -> Any:
@@ -229,7 +229,7 @@ def map_tells_of_its_iterations(
     return result
 
 
-@patch(stepfunctions, "_run_sub_machine")
+@patch(stepfunctions, "_run_sub_machine", "states, start_at, input_data, execution, ctx")
 def iterations_tell_of_their_states(
     stock: Any,
     states: dict[str, State],

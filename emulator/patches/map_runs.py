@@ -30,7 +30,7 @@ _COUNTED_AS = {
 # Express executions
 
 
-@patch(stepfunctions, "_start_sync_execution")
+@patch(stepfunctions, "_start_sync_execution", "data")
 def only_express_runs_synchronously(stock: Any, request: dict[str, Any]) -> Any:
     """Run Express machines alone synchronously, for five minutes at most, and keep no history.
 
@@ -326,7 +326,11 @@ class MapRun:
             raise ExecutionError("States.ResultWriterFailed", body.decode())
 
 
-@patch(stepfunctions, "_run_distributed_map")
+@patch(
+    stepfunctions,
+    "_run_distributed_map",
+    "state_def, raw_input, effective, iterator, execution, ctx",
+)
 def distributed_map_has_a_reader_and_a_writer(
     stock: Any,
     state: State,

@@ -8,7 +8,7 @@ from ministack.services.cloudformation import stacks
 from emulator.patches.patching import patch
 
 
-@patch(stacks, "_delete_resource")
+@patch(stacks, "_delete_resource", "resource_type, physical_id, props, stack_name, logical_id")
 def bucket_is_deleted_only_when_empty(
     stock: Any, resource_type: str, physical_id: str, *more: Any
 ) -> None:
