@@ -7,7 +7,9 @@ from rich.console import Console
 from emulator import engine
 from emulator.deploy import DeployError, deploy
 from quantization_client import main as client
-from quantization_client.stack import Stack, StackError, find_stack
+from quantization_client import on_stack
+from quantization_client.jobs import StackError
+from quantization_client.stack import Stack, find_stack
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
         f" {engine.DEFAULT_PORT}",
     )
     options = command.parse_args(arguments)
-    code = client.quantize(options, lambda: connect(options.port))
+    code = on_stack.quantize(options, lambda: connect(options.port))
     if engine.is_running(options.port):
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         console.print(

@@ -14,6 +14,7 @@ from unittest import mock
 
 from benchmarks.measure import table
 from quantization_client import run
+from quantization_client.jobs import Job
 from tests.support.busy_account import BusyAccount, Clock
 
 
@@ -43,7 +44,7 @@ def line(case: Case) -> list[Any]:
     if case.others:
         account.drain()
     with tempfile.TemporaryDirectory() as name, mock.patch.object(run, "time", account.clock):
-        jobs = [run.Job(Path(name, f"{n}.jpg"), Path(f"{n}.jpg")) for n in range(case.images)]
+        jobs = [Job(Path(name, f"{n}.jpg"), Path(f"{n}.jpg")) for n in range(case.images)]
         for job in jobs:
             job.path.touch()
         command = run.Run(account.stack(), Path(name, "out"), {}, lambda _job, _progress: None)

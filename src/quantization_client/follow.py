@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from quantization.service.storage.keys import (
     result_key,
     summary_prefix,
 )
+from quantization_client.jobs import Ended, Progress
 from quantization_client.stack import Stack
 
 if TYPE_CHECKING:
@@ -140,38 +140,6 @@ class _Left(msgspec.Struct):
 
     source: _Source
     execution: str
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How an execution ended: with an output, or with an error and its cause."""
-
-    seconds: float
-    output: str | None = None
-    error: str = ""
-    cause: str = ""
-
-
-@dataclass
-class Progress:
-    """How far an execution is.
-
-    Attributes
-    ----------
-    state : str
-        The state it entered last.
-    ks : list of int
-        The K to score; empty until they are known.
-    silhouettes : dict of int to float or None
-        Of the K scored so far; None where it is undefined or the K failed.
-    ended : Ended or None
-        None while it runs.
-    """
-
-    state: str = "Start"
-    ks: list[int] = field(default_factory=list)
-    silhouettes: dict[int, float | None] = field(default_factory=dict)
-    ended: Ended | None = None
 
 
 class Execution:

@@ -6,27 +6,14 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import distribution
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
-from boto3.exceptions import Boto3Error
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 import quantization
 from quantization.errors import InvalidOptions, NameTaken
 from quantization.options import FIELDS, Options, description_of, values_of
-from quantization_client.backfill import Backfill, upload_list
-from quantization_client.follow import NotStartedError
-from quantization_client.run import Job, Outcome, Run
-from quantization_client.show import (
-    BucketDisplay,
-    Display,
-    bucket_json_line,
-    bucket_summary,
-    json_line,
-    summary,
-)
-from quantization_client.stack import Stack, StackError, find_stack
+from quantization_client.jobs import Job, JobRunner, Outcome, ProgressCallback, StackError
+from quantization_client.show import Display, json_line, summary
 
 ALL_DONE, SOME_FAILED, BAD_USAGE, NO_STACK, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -70,7 +57,9 @@ class UsageError(Exception):
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     options = command().parse_args(arguments)
-    return quantize(options, lambda: find_stack(options.stack))
+    from quantization_client import on_stack
+
+    return on_stack.main(options)
 
 
 def command() -> argparse.ArgumentParser:
@@ -80,26 +69,27 @@ def command() -> argparse.ArgumentParser:
     return command
 
 
-def quantize(options: argparse.Namespace, connect: Callable[[], Stack]) -> int:
-    """Quantize the images that a command line names, and return its exit code.
+def quantize(
+    options: argparse.Namespace,
+    runner: Callable[[Path, dict[str, str], ProgressCallback], JobRunner],
+) -> int:
+    """Quantize the image files that a command line names, and return its exit code.
 
     Parameters
     ----------
     options : argparse.Namespace
         What `parser` made of the command line.
-    connect : callable
-        Finds the stack to quantize on. Raises `StackError` if there is none.
+    runner : callable
+        Makes what quantizes them, of the folder of the results, the options, and whom to tell how
+        far each image is. Raises `StackError` if it cannot.
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    if _in_bucket(options):
-        return _backfill(options, connect, console)
     outcomes: list[Outcome] = []
     try:
-        metadata = _metadata(options)
+        metadata = given_options(options)
         jobs, left_out = find_jobs(options.images or [sample_image()], options.out)
-        stack = connect()
         display = Display(console, len(jobs) + len(left_out))
-        run = Run(stack, options.out, metadata, display.update)
+        run = runner(options.out, metadata, display.update)
         left = run.still_to_do(jobs)
         if len(left) < len(jobs):
             console.print(f"{len(jobs) - len(left)} images were done before the interruption")
@@ -117,78 +107,12 @@ def quantize(options: argparse.Namespace, connect: Callable[[], Stack]) -> int:
     except StackError as error:
         console.print(f"error: {error}", style="red", markup=False)
         code = NO_STACK
-    except (NotStartedError, BotoCoreError, Boto3Error, ClientError) as error:
-        console.print(f"error: {error}; then the same command goes on", style="red", markup=False)
-        code = NO_STACK
     except KeyboardInterrupt:
         console.print("interrupted; the same command goes on from here")
         code = INTERRUPTED
     if not options.json:
         _print_summary(outcomes)
     return code
-
-
-def _in_bucket(options: argparse.Namespace) -> bool:
-    """Tell whether the images are to be those in the bucket."""
-    named = (options.bucket_prefix, options.bucket_list, options.bucket_inventory)
-    return any(source is not None for source in named)
-
-
-def _backfill(options: argparse.Namespace, connect: Callable[[], Stack], console: Console) -> int:
-    """Quantize the images in the bucket that a command line names, and return its exit code."""
-    backfill = None
-    try:
-        settings = _settings(options)
-        stack = connect()
-        backfill = Backfill.start(stack, _source(options, stack), settings)
-        console.print(f"execution {backfill.execution}", markup=False)
-        with BucketDisplay(console) as display:
-            backfill.follow(display.update)
-        summary = backfill.summary()
-    except (UsageError, InvalidOptions) as error:
-        console.print(f"error: {error}", style="red", markup=False)
-        return BAD_USAGE
-    except (StackError, BotoCoreError, ClientError) as error:
-        console.print(f"error: {error}", style="red", markup=False)
-        return NO_STACK
-    except KeyboardInterrupt:
-        if backfill:
-            console.print(
-                "the backfill goes on; to stop it: aws stepfunctions stop-execution"
-                f" --execution-arn {backfill.execution}",
-                markup=False,
-            )
-        return INTERRUPTED
-    if options.json:
-        print(bucket_json_line(summary))
-    else:
-        Console(highlight=False).print(bucket_summary(summary))
-    return SOME_FAILED if summary.failures or summary.status != "SUCCEEDED" else ALL_DONE
-
-
-def _settings(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the backfill's input but for where its list is read."""
-    if options.images:
-        raise UsageError("name files or images in the bucket, not both")
-    settings = {
-        "options": _metadata(options),
-        "suffix": options.suffix,
-        "max_concurrency": options.max_concurrency,
-        "tolerated_failure_percentage": options.tolerated_failures,
-    }
-    return {name: value for name, value in settings.items() if value is not None}
-
-
-def _source(options: argparse.Namespace, stack: Stack) -> dict[str, Any]:
-    """Return where the backfill is to read its list, once it lies there."""
-    if options.bucket_prefix is not None:
-        return {"prefix": options.bucket_prefix}
-    if options.bucket_list is not None:
-        if not options.bucket_list.is_file():
-            raise UsageError(f"{options.bucket_list}: no such file")
-        return {"list": upload_list(stack, options.bucket_list)}
-    bucket, _, key = options.bucket_inventory.removeprefix("s3://").partition("/")
-    return {"inventory": {"bucket": bucket, "key": key}}
 
 
 def parser(prog: str, description: str | None) -> argparse.ArgumentParser:
@@ -246,7 +170,7 @@ def parser(prog: str, description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def _metadata(options: argparse.Namespace) -> dict[str, str]:
+def given_options(options: argparse.Namespace) -> dict[str, str]:
     """Return the options that travel with the upload.
 
     Raises

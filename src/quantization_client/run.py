@@ -2,26 +2,25 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
-from quantization.contract import Result
 from quantization_client.follow import (
     Execution,
     ImageError,
     NotStartedError,
-    Progress,
     fetch_result,
     find_execution,
     is_uploaded,
     passes,
     upload,
 )
+from quantization_client.jobs import Job, Outcome, ProgressCallback
 from quantization_client.journal import Entry, Journal
 from quantization_client.stack import Stack
 
@@ -41,49 +40,6 @@ start 300 executions a second.
 LONGEST_PAUSE_SECONDS = 15.0
 PATIENCE_SECONDS = 300.0
 """How long the run waits for AWS to answer again."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One image file, and its name relative to the folder it was found in."""
-
-    path: Path
-    name: Path
-
-    @property
-    def stem(self) -> str:
-        """Return the name without its extension, as the result will be called."""
-        return self.name.with_suffix("").as_posix()
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one image.
-
-    Attributes
-    ----------
-    job : Job
-    execution : str or None
-        ARN; None if none was found, or none was needed.
-    seconds : float or None
-        From the start of the execution to its end.
-    result : Result or None
-    files : dict of str to Path
-        What was written: "image", "result" and so on.
-    error : str
-        Why there is no result; empty where there is.
-    """
-
-    job: Job
-    execution: str | None = None
-    seconds: float | None = None
-    result: Result | None = None
-    files: dict[str, Path] = field(default_factory=dict)
-    error: str = ""
-
-
-ProgressCallback = Callable[[Job, Progress | None], None]
-"""Called with a job and how far its execution is: None while it is being uploaded or looked for."""
 
 
 class Run:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import msgspec
 from rich.console import Console
@@ -10,9 +11,10 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-from quantization_client.backfill import Counts, Summary
-from quantization_client.follow import Progress
-from quantization_client.run import Job, Outcome
+from quantization_client.jobs import Job, Outcome, Progress
+
+if TYPE_CHECKING:
+    from quantization_client.backfill import Counts, Summary
 
 LEVELS = "▁▂▃▄▅▆▇█"
 WAITING, WITHOUT = "·", "x"
@@ -84,7 +86,7 @@ class BucketDisplay:
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
-    def update(self, counts: Counts) -> None:
+    def update(self, counts: "Counts") -> None:
         """Show how far the backfill is."""
         self._bars.update(
             self._task,
@@ -95,7 +97,7 @@ class BucketDisplay:
         )
 
 
-def bucket_summary(summary: Summary) -> Text:
+def bucket_summary(summary: "Summary") -> Text:
     """Say how many images ended how, which failed first, and where the whole list is."""
     lines = [f"{count:>10,} {outcome}" for outcome, count in summary.outcomes.most_common()]
     lines += [f"{key}: {error}: {cause}" for key, error, cause in summary.failures]
@@ -105,7 +107,7 @@ def bucket_summary(summary: Summary) -> Text:
     return Text("\n".join(lines))
 
 
-def bucket_json_line(summary: Summary) -> str:
+def bucket_json_line(summary: "Summary") -> str:
     """Return the summary as one line of JSON for scripts."""
     return msgspec.json.encode(summary).decode()
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.exceptions import ClientError
 
+from quantization_client.jobs import StackError
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
@@ -14,10 +16,6 @@ if TYPE_CHECKING:
 LOCAL_POLL_SECONDS = 0.1
 AWS_POLL_SECONDS = 1.0
 """An account may read 20 histories a second; 16 images are followed at once."""
-
-
-class StackError(Exception):
-    """There is no stack to work with."""
 
 
 class NoSuchStackError(StackError):

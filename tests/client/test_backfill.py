@@ -6,9 +6,11 @@ import json
 import pytest
 
 from quantization_client.backfill import Backfill, Counts
-from quantization_client.main import BAD_USAGE, NO_STACK, SOME_FAILED, command, quantize
+from quantization_client.jobs import StackError
+from quantization_client.main import BAD_USAGE, NO_STACK, SOME_FAILED, command
+from quantization_client.on_stack import quantize
 from quantization_client.show import bucket_summary
-from quantization_client.stack import Stack, StackError
+from quantization_client.stack import Stack
 
 RUN = "arn:aws:states:eu-west-1:123456789012:mapRun:machine/Object:run-1"
 COUNTS = {"total": 4, "running": 0, "succeeded": 3, "failed": 1, "timedOut": 0}

@@ -5,9 +5,10 @@ from botocore.exceptions import EndpointConnectionError
 
 from quantization_client import run
 from quantization_client.follow import NotStartedError
+from quantization_client.jobs import Job, Outcome
 from quantization_client.journal import FOLDER
 from quantization_client.main import NO_STACK, main
-from quantization_client.run import PATIENCE_SECONDS, START_LIMIT_SECONDS, Job, Outcome, Run
+from quantization_client.run import PATIENCE_SECONDS, START_LIMIT_SECONDS, Run
 from tests.support.busy_account import BusyAccount, Clock, refusal
 
 PAST = 100_000
@@ -160,7 +161,7 @@ def test_image_that_aws_does_not_take_is_the_only_one_to_fail(account, begin, jo
 
 def test_run_that_cannot_go_on_says_so_in_one_line(account, jobs_of, monkeypatch, capsys, tmp_path):
     account.fault = lambda name, _now: refusal("ExpiredToken") if name != "put_object" else None
-    monkeypatch.setattr("quantization_client.main.find_stack", lambda *_: account.stack())
+    monkeypatch.setattr("quantization_client.on_stack.find_stack", lambda *_: account.stack())
     jobs_of(2)
     images = [str(tmp_path / f"{number}.jpg") for number in range(2)]
 

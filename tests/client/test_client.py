@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantization.options import FIELDS
-from quantization_client.follow import PAGE_SIZE, Ended, Execution, Progress
+from quantization_client.follow import PAGE_SIZE, Execution
+from quantization_client.jobs import Ended, Progress
 from quantization_client.journal import Entry, Journal
 from quantization_client.main import BAD_USAGE, UsageError, command, find_jobs, main
 from quantization_client.show import silhouette_chart, state_line

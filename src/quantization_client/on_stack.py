@@ -1,0 +1,133 @@
+"""The command `quantize` on a stack: its image files, or what lies in its input bucket."""
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from boto3.exceptions import Boto3Error
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from quantization.errors import InvalidOptions
+from quantization_client import main as command
+from quantization_client.backfill import Backfill, upload_list
+from quantization_client.follow import NotStartedError
+from quantization_client.jobs import Job, Outcome, ProgressCallback, StackError
+from quantization_client.main import (
+    ALL_DONE,
+    BAD_USAGE,
+    INTERRUPTED,
+    NO_STACK,
+    SOME_FAILED,
+    UsageError,
+    given_options,
+)
+from quantization_client.run import Run
+from quantization_client.show import BucketDisplay, bucket_json_line, bucket_summary
+from quantization_client.stack import Stack, find_stack
+
+
+def main(options: argparse.Namespace) -> int:
+    """Quantize on the stack that a command line names, and return the exit code."""
+    return quantize(options, lambda: find_stack(options.stack))
+
+
+def quantize(options: argparse.Namespace, connect: Callable[[], Stack]) -> int:
+    """Quantize the images that a command line names, and return its exit code.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        What `quantization_client.main.parser` made of the command line.
+    connect : callable
+        Finds the stack to quantize on. Raises `StackError` if there is none.
+    """
+    if _in_bucket(options):
+        return _backfill(options, connect, Console(stderr=True, highlight=False, soft_wrap=True))
+
+    def runner(out: Path, metadata: dict[str, str], show: ProgressCallback) -> _Run:
+        with _aws_errors():
+            return _Run(connect(), out, metadata, show)
+
+    return command.quantize(options, runner)
+
+
+class _Run(Run):
+    """A run that is ended by AWS as the command ends: the same one goes on."""
+
+    def outcomes(self, jobs: list[Job]) -> Iterator[Outcome]:
+        with _aws_errors():
+            yield from super().outcomes(jobs)
+
+
+@contextmanager
+def _aws_errors() -> Iterator[None]:
+    try:
+        yield
+    except (NotStartedError, BotoCoreError, Boto3Error, ClientError) as error:
+        raise StackError(f"{error}; then the same command goes on") from error
+
+
+def _in_bucket(options: argparse.Namespace) -> bool:
+    """Tell whether the images are to be those in the bucket."""
+    named = (options.bucket_prefix, options.bucket_list, options.bucket_inventory)
+    return any(source is not None for source in named)
+
+
+def _backfill(options: argparse.Namespace, connect: Callable[[], Stack], console: Console) -> int:
+    """Quantize the images in the bucket that a command line names, and return its exit code."""
+    backfill = None
+    try:
+        settings = _settings(options)
+        stack = connect()
+        backfill = Backfill.start(stack, _source(options, stack), settings)
+        console.print(f"execution {backfill.execution}", markup=False)
+        with BucketDisplay(console) as display:
+            backfill.follow(display.update)
+        summary = backfill.summary()
+    except (UsageError, InvalidOptions) as error:
+        console.print(f"error: {error}", style="red", markup=False)
+        return BAD_USAGE
+    except (StackError, BotoCoreError, ClientError) as error:
+        console.print(f"error: {error}", style="red", markup=False)
+        return NO_STACK
+    except KeyboardInterrupt:
+        if backfill:
+            console.print(
+                "the backfill goes on; to stop it: aws stepfunctions stop-execution"
+                f" --execution-arn {backfill.execution}",
+                markup=False,
+            )
+        return INTERRUPTED
+    if options.json:
+        print(bucket_json_line(summary))
+    else:
+        Console(highlight=False).print(bucket_summary(summary))
+    return SOME_FAILED if summary.failures or summary.status != "SUCCEEDED" else ALL_DONE
+
+
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the backfill's input but for where its list is read."""
+    if options.images:
+        raise UsageError("name files or images in the bucket, not both")
+    settings = {
+        "options": given_options(options),
+        "suffix": options.suffix,
+        "max_concurrency": options.max_concurrency,
+        "tolerated_failure_percentage": options.tolerated_failures,
+    }
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _source(options: argparse.Namespace, stack: Stack) -> dict[str, Any]:
+    """Return where the backfill is to read its list, once it lies there."""
+    if options.bucket_prefix is not None:
+        return {"prefix": options.bucket_prefix}
+    if options.bucket_list is not None:
+        if not options.bucket_list.is_file():
+            raise UsageError(f"{options.bucket_list}: no such file")
+        return {"list": upload_list(stack, options.bucket_list)}
+    bucket, _, key = options.bucket_inventory.removeprefix("s3://").partition("/")
+    return {"inventory": {"bucket": bucket, "key": key}}
