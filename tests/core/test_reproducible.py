@@ -34,14 +34,20 @@ for image in (pixels, soft):
 NARROWER = {"AVX2": "X86_V4 AVX512_ICL AVX512_SPR", "SSE": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR"}
 
 
+def fitted(photo, **environment):
+    command = [sys.executable, "-W", "ignore", "-c", FIT, photo]
+    environment |= os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True
+    ).stdout
+
+
+@pytest.fixture(scope="module")
+def fitted_here(photo):
+    return fitted(photo)
+
+
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("disabled", NARROWER.values(), ids=NARROWER)
-def test_narrower_vectors_give_the_same(photo, disabled):
-    def fitted(**environment):
-        command = [sys.executable, "-W", "ignore", "-c", FIT, photo]
-        environment |= os.environ | {"OMP_NUM_THREADS": "1"}
-        return subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=True
-        ).stdout
-
-    assert fitted(NPY_DISABLE_CPU_FEATURES=disabled) == fitted()
+def test_narrower_vectors_give_the_same(photo, fitted_here, disabled):
+    assert fitted(photo, NPY_DISABLE_CPU_FEATURES=disabled) == fitted_here

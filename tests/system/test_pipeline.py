@@ -14,7 +14,7 @@ from sklearn.metrics import silhouette_score
 
 from emulator.engine import ROOT
 from quantization.clustering import find_clusters, find_palette, nearest_center
-from quantization.color import from_hex
+from quantization.color import from_hex, to_space
 from quantization.contract import Result
 from quantization.decoding import open_image
 from quantization.sampling import STRIP_PIXELS, summarize
@@ -79,17 +79,18 @@ def test_palette_and_scores_are_scikit_learns_own(result, photo):
 def test_image_holds_the_palette_and_each_pixel_its_nearest_color(china, result, photo):
     rgb = cv2.imread(str(china / "china.png"))[:, :, ::-1]
     original = open_image(photo, max_pixels=10**6).pixels()
-    palette = from_hex([swatch.color for swatch in result.palette]).astype(int)
+    palette = from_hex([swatch.color for swatch in result.palette])
 
     colors, counts = np.unique(rgb.reshape(-1, 3), axis=0, return_counts=True)
     shares = {swatch.color: swatch.share for swatch in result.palette}
     assert len(colors) == result.k
     for (r, g, b), count in zip(colors, counts, strict=True):
         assert shares[f"#{r:02x}{g:02x}{b:02x}"] == pytest.approx(count / (640 * 427))
-    distances = np.square(original[:, :, None].astype(int) - palette).sum(axis=-1)
-    np.testing.assert_array_equal(
-        np.square(original.astype(int) - rgb).sum(axis=-1), distances.min(axis=-1)
+    here, there, drawn = (
+        to_space(colors.reshape(-1, 3), result.options.space) for colors in (original, palette, rgb)
     )
+    nearest = np.min([np.square(here - color).sum(axis=-1) for color in there], axis=0)
+    np.testing.assert_array_equal(np.square(here - drawn).sum(axis=-1), nearest)
 
 
 def test_same_bytes_same_result(quantize, china, tmp_path, photo):
