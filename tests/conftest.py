@@ -9,6 +9,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from mypy_boto3_s3 import S3Client
+from numpy.typing import ArrayLike
+from selenium.webdriver import Chrome
+
+from tests.support.fixtures import Aws, PngMaker, Uploader
+
 os.environ.update(
     AWS_ACCESS_KEY_ID="test",
     AWS_SECRET_ACCESS_KEY="test",
@@ -34,6 +40,7 @@ import boto3
 import cv2
 import numpy as np
 import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
 from hypothesis import settings
 from moto import mock_aws  # before any handler makes its S3 client
 from selenium import webdriver
@@ -70,7 +77,7 @@ def photo() -> Path:
 
 
 @pytest.fixture
-def s3():
+def s3() -> Iterator[S3Client]:
     """S3 in memory, with the three buckets."""
     with mock_aws():
         client = boto3.client("s3")
@@ -84,7 +91,7 @@ def s3():
 
 
 @pytest.fixture
-def upload(s3):
+def upload(s3: S3Client) -> Uploader:
     """Upload bytes to the input bucket; return what S3's event says of them."""
     sequencers = itertools.count(1)
 
@@ -97,28 +104,25 @@ def upload(s3):
 
 
 @pytest.fixture(scope="session")
-def make_png():
+def make_png() -> PngMaker:
     """Encode an RGB array as a PNG file."""
 
-    def encode(rgb) -> bytes:
+    def encode(rgb: ArrayLike) -> bytes:
         _, png = cv2.imencode(".png", cv2.cvtColor(np.asarray(rgb, np.uint8), cv2.COLOR_RGB2BGR))
         return png.tobytes()
 
     return encode
 
 
-class LambdaContext:
-    """The part of Lambda's context object that Powertools reads."""
-
-    function_name = "test"
-    memory_limit_in_mb = 128
-    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:test"
-    aws_request_id = "00000000-0000-0000-0000-000000000000"
-
-
 @pytest.fixture
 def context() -> LambdaContext:
-    return LambdaContext()
+    """Return what Powertools reads of Lambda's context object."""
+    context = LambdaContext()
+    context._function_name = "test"
+    context._memory_limit_in_mb = 128
+    context._invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:test"
+    context._aws_request_id = "00000000-0000-0000-0000-000000000000"
+    return context
 
 
 @pytest.fixture(scope="session")
@@ -133,10 +137,10 @@ def engine_port() -> Iterator[int]:
 
 
 @pytest.fixture(scope="session")
-def aws(engine_port) -> Callable[[str], Any]:
+def aws(engine_port: int) -> Aws:
     """Make clients of the services on the local engine."""
     aws_environment = engine.aws_environment(engine.endpoint(engine_port))
-    session = boto3.Session(
+    session: Any = boto3.Session(
         aws_environment["AWS_ACCESS_KEY_ID"],
         aws_environment["AWS_SECRET_ACCESS_KEY"],
         None,
@@ -164,7 +168,7 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 
 @pytest.fixture
-def emulate(browser):
+def emulate(browser: Chrome) -> Iterator[Callable[[int, str], None]]:
     """Make the browser's window a phone's or a desktop's, in light or dark mode."""
 
     def set_up(width: int, scheme: str) -> None:

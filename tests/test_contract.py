@@ -1,6 +1,7 @@
 """The result JSON against the schema that the project publishes."""
 
 import json
+from typing import Any
 
 import jsonschema
 import msgspec
@@ -57,11 +58,12 @@ RESULT = {
 
 
 @pytest.fixture
-def schema():
-    return json.loads(SCHEMAS[Result].read_text())
+def schema() -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(SCHEMAS[Result].read_text())
+    return schema
 
 
-def test_schema_and_type_accept_a_result(schema):
+def test_schema_and_type_accept_a_result(schema: dict[str, Any]) -> None:
     jsonschema.validate(RESULT, schema)
     encoded = msgspec.json.encode(msgspec.convert(RESULT, Result))
     assert json.loads(encoded) == RESULT
@@ -81,7 +83,9 @@ def test_schema_and_type_accept_a_result(schema):
         (["source", "width"], "4"),
     ],
 )
-def test_schema_and_type_refuse_the_same(schema, path, value):
+def test_schema_and_type_refuse_the_same(
+    schema: dict[str, Any], path: list[str | int], value: object
+) -> None:
     broken = json.loads(json.dumps(RESULT))
     *parents, last = path
     at = broken

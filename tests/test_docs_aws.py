@@ -10,12 +10,12 @@ PAGE = (ROOT / "docs/aws.md").read_text()
 
 
 @pytest.mark.parametrize("named", sorted(set(re.findall(r"`([\w/]+\.py(?:::\w+)?)`", PAGE))))
-def test_test_is_there(named):
+def test_test_is_there(named: str) -> None:
     file, _, test = named.partition("::")
     assert f"def {test}" in (ROOT / "tests" / file).read_text()
 
 
-def test_every_patch_is_told_of():
+def test_every_patch_is_told_of() -> None:
     patches = {
         name
         for file in (ROOT / "emulator/patches").glob("*.py")

@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+from typing import Any
 
 import pytest
 from samcli.yamlhelper import yaml_parse
@@ -18,12 +19,13 @@ LONGEST_DESCRIPTION = 256
 
 
 @pytest.fixture(scope="module")
-def template() -> dict:
-    return yaml_parse((ROOT / "template.yml").read_text())
+def template() -> dict[str, Any]:
+    template: dict[str, Any] = yaml_parse((ROOT / "template.yml").read_text())
+    return template
 
 
 @pytest.fixture(scope="module")
-def translated(template) -> dict:
+def translated(template: dict[str, Any]) -> dict[str, Any]:
     """What SAM makes of the template, its code uploaded; parameters are left to CloudFormation."""
     template = json.loads(json.dumps(template))
     for name, resource in template["Resources"].items():
@@ -32,10 +34,11 @@ def translated(template) -> dict:
                 resource["Properties"][source] = {"Bucket": "packages", "Key": name}
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        return Translator({}, Parser()).translate(template, {})
+        translated: dict[str, Any] = Translator({}, Parser()).translate(template, {})
+    return translated
 
 
-def of_type(translated: dict, kind: str) -> dict:
+def of_type(translated: dict[str, Any], kind: str) -> dict[str, Any]:
     return {
         name: resource["Properties"]
         for name, resource in translated["Resources"].items()
@@ -43,20 +46,21 @@ def of_type(translated: dict, kind: str) -> dict:
     }
 
 
-def parameters_in(value: object, template: dict) -> set[str]:
+def parameters_in(value: object, template: dict[str, Any]) -> set[str]:
     """Return the parameters that a value depends on."""
     text = json.dumps(value)
     named = {*re.findall(r'{"Ref": "(\w+)"}', text), *re.findall(r"\${(\w+)}", text)}
-    return named & template["Parameters"].keys()
+    return named & set(template["Parameters"])
 
 
-def description_of_version(function: str, translated: dict) -> dict:
+def description_of_version(function: str, translated: dict[str, Any]) -> dict[str, Any]:
     (version,) = (
         version
         for version in of_type(translated, "AWS::Lambda::Version").values()
         if version["FunctionName"] == {"Ref": function}
     )
-    return version["Description"]
+    description: dict[str, Any] = version["Description"]
+    return description
 
 
 FUNCTIONS = [
@@ -65,14 +69,14 @@ FUNCTIONS = [
 ]
 
 
-def test_every_function_is_held_to_it(translated):
+def test_every_function_is_held_to_it(translated: dict[str, Any]) -> None:
     assert sorted(of_type(translated, "AWS::Lambda::Function")) == sorted(FUNCTIONS)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_version_is_replaced_by_just_the_parameters_that_change_its_function(
-    function, template, translated
-):
+    function: str, template: dict[str, Any], translated: dict[str, Any]
+) -> None:
     # SAM names a version by its function's properties with the parameters unresolved, so their
     # values do not replace it. Its description does; but a new version of an unchanged function is
     # refused, so it has no other parameter.
@@ -81,17 +85,19 @@ def test_version_is_replaced_by_just_the_parameters_that_change_its_function(
     assert parameters_in(description, template) == parameters_in(properties, template)
 
 
-def test_old_versions_go_and_their_snapshots_with_them(translated):
+def test_old_versions_go_and_their_snapshots_with_them(translated: dict[str, Any]) -> None:
     # SAM keeps them by default, and AWS charges for each snapshot until it is deleted.
     versions = [r for r in translated["Resources"].values() if r["Type"] == "AWS::Lambda::Version"]
     assert [version["DeletionPolicy"] for version in versions] == ["Delete"] * len(FUNCTIONS)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_description_of_a_version_has_room_for_the_longest_values(function, template, translated):
+def test_description_of_a_version_has_room_for_the_longest_values(
+    function: str, template: dict[str, Any], translated: dict[str, Any]
+) -> None:
     description = description_of_version(function, translated)["Fn::Sub"]
 
-    def longest(found: re.Match) -> str:
+    def longest(found: re.Match[str]) -> str:
         parameter = template["Parameters"][found[1]]
         if "AllowedValues" in parameter:
             return max(map(str, parameter["AllowedValues"]), key=len)
@@ -101,7 +107,7 @@ def test_description_of_a_version_has_room_for_the_longest_values(function, temp
     assert len(re.sub(r"\${(\w+)}", longest, description)) <= LONGEST_DESCRIPTION
 
 
-def holds(condition: dict, values: dict[str, int]) -> bool:
+def holds(condition: dict[str, Any], values: dict[str, int]) -> bool:
     """Evaluate a rule's condition; CloudFormation compares all values as text."""
     ((function, arguments),) = condition.items()
     match function:
@@ -116,7 +122,9 @@ def holds(condition: dict, values: dict[str, int]) -> bool:
     raise NotImplementedError(function)
 
 
-def test_rule_lets_no_window_through_that_every_upload_would_be_refused_for(template):
+def test_rule_lets_no_window_through_that_every_upload_would_be_refused_for(
+    template: dict[str, Any],
+) -> None:
     ((assertion),) = template["Rules"]["WindowIsPossible"]["Assertions"]
     sizes = range(1, LARGEST_K + 1)
     passed = {

@@ -3,6 +3,8 @@
 import json
 import re
 from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
 
 import pytest
 from samcli.yamlhelper import yaml_parse
@@ -30,7 +32,7 @@ def quoted(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
 
 
-def test_commands_use_flags_that_there_are():
+def test_commands_use_flags_that_there_are() -> None:
     flags = {flag for action in command()._actions for flag in action.option_strings}
     commands = re.findall(r"(?:\.venv/bin/quantize |ARGS=)([^\n]*)", README)
 
@@ -39,7 +41,7 @@ def test_commands_use_flags_that_there_are():
     assert used <= flags
 
 
-def test_every_parameter_is_told_with_its_default():
+def test_every_parameter_is_told_with_its_default() -> None:
     parameters = yaml_parse((ROOT / "template.yml").read_text())["Parameters"]
     told = {}
     for names, default, _ in rows_under("Parameters"):
@@ -50,7 +52,9 @@ def test_every_parameter_is_told_with_its_default():
     assert told == {name: str(p["Default"]) for name, p in parameters.items()}
 
 
-def same_keys(example, real, schema, where="") -> None:
+def same_keys(
+    example: object, real: dict[str, Any], schema: dict[str, Any], where: str = ""
+) -> None:
     """Check that an example has the keys of the schema, down to where it leaves out the rest."""
     real = schema["$defs"][real["$ref"].rpartition("/")[2]] if "$ref" in real else real
     if isinstance(example, dict) and "properties" in real:
@@ -65,7 +69,7 @@ def same_keys(example, real, schema, where="") -> None:
                 same_keys(item, real["items"], schema, f"{where}[]")
 
 
-def test_example_of_a_result_has_the_shape_of_one():
+def test_example_of_a_result_has_the_shape_of_one() -> None:
     (example,) = re.findall(r"```json\n(.*?)```", README, re.DOTALL)
     schema = json.loads(SCHEMAS[Result].read_text())
 
@@ -73,7 +77,7 @@ def test_example_of_a_result_has_the_shape_of_one():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_what_is_linked_is_there(page):
+def test_what_is_linked_is_there(page: Path) -> None:
     text = page.read_text()
     links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
     for target in links + re.findall(r'src="([^"]*)"', text):
@@ -81,7 +85,7 @@ def test_what_is_linked_is_there(page):
             assert (page.parent / target).exists(), target
 
 
-def test_targets_are_those_of_the_makefile():
+def test_targets_are_those_of_the_makefile() -> None:
     targets = re.findall(r"^([a-z%-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
     for named in re.findall(r"(?:`|\$ )make ([a-z-]+)", README):

@@ -3,6 +3,8 @@
 import copy
 import json
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from samcli.yamlhelper import yaml_parse
@@ -25,7 +27,7 @@ VARIABLES = RESOURCES["SampleFunction"]["Properties"]["Environment"]["Variables"
 ON_EVERYTHING = {"xray", "logs"}
 
 
-def of_type(kind: str) -> dict:
+def of_type(kind: str) -> dict[str, Any]:
     return {
         name: resource.get("Properties", {})
         for name, resource in RESOURCES.items()
@@ -33,7 +35,7 @@ def of_type(kind: str) -> dict:
     }
 
 
-def statements(value):
+def statements(value: Any) -> Iterator[dict[str, Any]]:
     """Yield every policy statement in the template."""
     if isinstance(value, dict):
         if "Effect" in value and "Action" in value:
@@ -44,11 +46,11 @@ def statements(value):
             yield from statements(part)
 
 
-def listed(value) -> list:
+def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def test_parameters_offer_what_uploads_may_ask_for():
+def test_parameters_offer_what_uploads_may_ask_for() -> None:
     parameters = TEMPLATE["Parameters"]
     for name, field in options.FIELDS.items():
         parameter = parameters.get(field.name.title().replace("_", ""))
@@ -65,7 +67,7 @@ def test_parameters_offer_what_uploads_may_ask_for():
 
 
 @pytest.mark.parametrize("bucket", of_type("AWS::S3::Bucket"))
-def test_bucket_is_private_and_encrypted(bucket):
+def test_bucket_is_private_and_encrypted(bucket: str) -> None:
     properties = of_type("AWS::S3::Bucket")[bucket]
     assert properties["PublicAccessBlockConfiguration"] == {
         "BlockPublicAcls": True,
@@ -79,7 +81,7 @@ def test_bucket_is_private_and_encrypted(bucket):
     assert encryption["KMSMasterKeyID"]["Fn::If"][1] == {"Ref": "KmsKeyArn"}
 
 
-def test_bucket_and_queue_are_reached_by_tls_only():
+def test_bucket_and_queue_are_reached_by_tls_only() -> None:
     policies = [
         *of_type("AWS::S3::BucketPolicy").values(),
         *of_type("AWS::SQS::QueuePolicy").values(),
@@ -94,7 +96,7 @@ def test_bucket_and_queue_are_reached_by_tls_only():
     assert guarded == of_type("AWS::S3::Bucket").keys() | of_type("AWS::SQS::Queue").keys()
 
 
-def test_bucket_that_outlives_the_stack_is_still_reached_by_tls_only():
+def test_bucket_that_outlives_the_stack_is_still_reached_by_tls_only() -> None:
     kept = {
         name for name, resource in RESOURCES.items() if resource.get("DeletionPolicy") == "Retain"
     }
@@ -103,7 +105,7 @@ def test_bucket_that_outlives_the_stack_is_still_reached_by_tls_only():
     assert kept == {"InputBucket", "OutputBucket", "InputBucketPolicy", "OutputBucketPolicy"}
 
 
-def test_nothing_is_granted_on_everything_but_what_has_no_narrower_resource():
+def test_nothing_is_granted_on_everything_but_what_has_no_narrower_resource() -> None:
     granted = [s for s in statements(RESOURCES) if s["Effect"] == "Allow"]
     assert len(granted) > 10
     for statement in granted:
@@ -113,7 +115,7 @@ def test_nothing_is_granted_on_everything_but_what_has_no_narrower_resource():
             assert {action.partition(":")[0] for action in actions} <= ON_EVERYTHING
 
 
-def test_every_function_has_a_role_of_its_own_with_the_boundary():
+def test_every_function_has_a_role_of_its_own_with_the_boundary() -> None:
     functions = of_type("AWS::Serverless::Function")
     roles = [function["Role"]["Fn::GetAtt"][0] for function in functions.values()]
     assert len(set(roles)) == len(functions)
@@ -125,7 +127,7 @@ def test_every_function_has_a_role_of_its_own_with_the_boundary():
 
 
 @pytest.mark.parametrize("role", of_type("AWS::IAM::Role"))
-def test_role_may_use_the_key_if_there_is_one(role):
+def test_role_may_use_the_key_if_there_is_one(role: str) -> None:
     (policy,) = of_type("AWS::IAM::Role")[role]["Policies"]
     key, former = (s["Fn::If"] for s in policy["PolicyDocument"]["Statement"] if "Fn::If" in s)
     assert key[0] == "HasKmsKey"
@@ -139,7 +141,7 @@ def test_role_may_use_the_key_if_there_is_one(role):
     assert former[1]["Resource"] == {"Ref": "FormerKmsKeyArns"}
 
 
-def test_undeliverable_events_go_to_the_queue_with_the_alarm():
+def test_undeliverable_events_go_to_the_queue_with_the_alarm() -> None:
     targets = [
         event["Properties"]
         for kind in ("AWS::Serverless::StateMachine", "AWS::Serverless::Function")
@@ -155,7 +157,7 @@ def test_undeliverable_events_go_to_the_queue_with_the_alarm():
     assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
 
 
-def test_every_function_and_machine_logs_for_so_long_as_the_parameter_says():
+def test_every_function_and_machine_logs_for_so_long_as_the_parameter_says() -> None:
     logs = of_type("AWS::Logs::LogGroup")
     used = [
         f["LoggingConfig"]["LogGroup"]["Ref"] for f in of_type("AWS::Serverless::Function").values()
@@ -168,7 +170,7 @@ def test_every_function_and_machine_logs_for_so_long_as_the_parameter_says():
         assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}
 
 
-def test_a_backfill_runs_the_machine_of_uploads_as_an_express_workflow():
+def test_a_backfill_runs_the_machine_of_uploads_as_an_express_workflow() -> None:
     """No other can be run synchronously, and only a Standard one can have a Distributed Map."""
     machines = of_type("AWS::Serverless::StateMachine")
     uploads, express = machines["QuantizeStateMachine"], machines["QuantizeExpress"]
@@ -182,7 +184,7 @@ def test_a_backfill_runs_the_machine_of_uploads_as_an_express_workflow():
         }
 
 
-def test_find_upload_has_the_options_that_sample_has():
+def test_find_upload_has_the_options_that_sample_has() -> None:
     """Or it would take what is done for what is due."""
     variables = RESOURCES["FindUploadFunction"]["Properties"]["Environment"]["Variables"]
     defaults = {name: value for name, value in VARIABLES.items() if name.startswith(PREFIX)}
@@ -190,7 +192,7 @@ def test_find_upload_has_the_options_that_sample_has():
 
 
 @pytest.mark.parametrize("function", of_type("AWS::Serverless::Function"))
-def test_function_outlives_a_call_of_s3_that_is_never_answered(function):
+def test_function_outlives_a_call_of_s3_that_is_never_answered(function: str) -> None:
     assert of_type("AWS::Serverless::Function")[function]["Timeout"] > LONGEST_CALL_SECONDS
 
 
@@ -246,11 +248,13 @@ def shown() -> set[tuple[str, str, str, str]]:
     found = set()
     for widget in json.loads(dashboard["DashboardBody"]["Fn::Sub"])["widgets"]:
         for metric in metrics_of(widget):
-            found.add((*metric[:3], metric[3].removeprefix("${").removesuffix("}")))
+            namespace, name, dimension, resource, *_ = metric
+            resource = resource.removeprefix("${").removesuffix("}")
+            found.add((namespace, name, dimension, resource))
     return found
 
 
-def test_alarms_and_dashboard_are_on_what_aws_publishes_of_the_resources():
+def test_alarms_and_dashboard_are_on_what_aws_publishes_of_the_resources() -> None:
     of_aws = {metric for metric in alarmed() | shown() if metric[0].startswith("AWS/")}
     assert len(of_aws) > 10
     for namespace, metric, dimension, resource in of_aws:
@@ -258,31 +262,31 @@ def test_alarms_and_dashboard_are_on_what_aws_publishes_of_the_resources():
         assert metric in PUBLISHED[namespace, dimension, kind]
 
 
-def test_every_function_is_watched_for_throttles():
+def test_every_function_is_watched_for_throttles() -> None:
     throttled = {metric[3] for metric in alarmed() if metric[1] == "Throttles"}
     assert throttled == of_type("AWS::Serverless::Function").keys()
 
 
-def test_dashboard_shows_every_alarm():
+def test_dashboard_shows_every_alarm() -> None:
     (dashboard,) = of_type("AWS::CloudWatch::Dashboard").values()
     for alarm in ALARMS:
         assert f'"${{{alarm}.Arn}}"' in dashboard["DashboardBody"]["Fn::Sub"]
 
 
 @pytest.mark.parametrize("alarm", ALARMS)
-def test_alarm_notifies_the_topic_if_there_is_one(alarm):
+def test_alarm_notifies_the_topic_if_there_is_one(alarm: str) -> None:
     topic = {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
     assert ALARMS[alarm]["AlarmActions"] == ALARMS[alarm]["OKActions"] == topic
     assert ALARMS[alarm]["TreatMissingData"] == "notBreaching"
 
 
-def test_runbook_starts_from_each_alarm():
+def test_runbook_starts_from_each_alarm() -> None:
     runbook = (ROOT / "docs/operations.md").read_text()
     headings = re.findall(r"^## (\w+Alarm)$", runbook, re.MULTILINE)
     assert sorted(headings) == sorted(ALARMS)
 
 
-def test_runbook_names_only_parameters_and_outputs_that_exist():
+def test_runbook_names_only_parameters_and_outputs_that_exist() -> None:
     runbook = (ROOT / "docs/operations.md").read_text()
     named = set(re.findall(r"`([A-Z][a-z]+(?:[A-Z][A-Za-z]+)+)`", runbook))
     known = {*TEMPLATE["Parameters"], *TEMPLATE["Outputs"], *RESOURCES, *REFUSALS}
@@ -292,7 +296,9 @@ def test_runbook_names_only_parameters_and_outputs_that_exist():
 
 
 @pytest.mark.parametrize("layer", of_type("AWS::Serverless::LayerVersion"))
-def test_changed_layer_publishes_its_functions_anew(layer, monkeypatch):
+def test_changed_layer_publishes_its_functions_anew(
+    layer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
 
     def versions(content: str) -> set[str]:
@@ -320,7 +326,7 @@ def test_changed_layer_publishes_its_functions_anew(layer, monkeypatch):
     assert len(versions("new") - versions("old")) == len(users)
 
 
-def test_layers_of_two_stacks_have_names_of_their_own():
+def test_layers_of_two_stacks_have_names_of_their_own() -> None:
     names = [
         layer["LayerName"]["Fn::Sub"] for layer in of_type("AWS::Serverless::LayerVersion").values()
     ]
@@ -331,7 +337,7 @@ def test_layers_of_two_stacks_have_names_of_their_own():
         assert len(name.replace("${AWS::StackName}", "s" * 128)) <= 140
 
 
-def test_input_bucket_keeps_no_parts_of_broken_uploads_and_replaced_ones_as_long_as_asked():
+def test_input_bucket_keeps_no_parts_of_broken_uploads_and_replaced_ones_as_long_as_asked() -> None:
     rules = of_type("AWS::S3::Bucket")["InputBucket"]["LifecycleConfiguration"]["Rules"]
     assert rules[0]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
     condition, expiry, _ = rules[1]["Fn::If"]
@@ -346,7 +352,7 @@ def test_input_bucket_keeps_no_parts_of_broken_uploads_and_replaced_ones_as_long
 
 
 @pytest.mark.parametrize("output", ["Console", "Dashboard"])
-def test_addresses_of_the_console_are_of_the_partition(output):
+def test_addresses_of_the_console_are_of_the_partition(output: object) -> None:
     address, variables = TEMPLATE["Outputs"][output]["Value"]["Fn::Sub"]
     assert address.startswith("https://${AWS::Region}.${Domain}/")
     domain = variables["Domain"]["Fn::FindInMap"]
@@ -356,7 +362,7 @@ def test_addresses_of_the_console_are_of_the_partition(output):
     } == CONSOLES
 
 
-def test_publication_names_files_that_exist_and_the_version_of_the_package():
+def test_publication_names_files_that_exist_and_the_version_of_the_package() -> None:
     published = TEMPLATE["Metadata"]["AWS::ServerlessRepo::Application"]
     for document in ("LicenseUrl", "ReadmeUrl"):
         assert (ROOT / published[document]).read_text()

@@ -3,10 +3,15 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
+from mypy_boto3_cloudformation import CloudFormationClient
+from mypy_boto3_s3 import S3Client
 
 from emulator.engine import ROOT
 from tools import samconfig
@@ -24,7 +29,7 @@ parameter_overrides = "Architecture=x86_64"
 """
 
 
-def test_parameters_are_read_however_sam_lets_them_be_written(tmp_path):
+def test_parameters_are_read_however_sam_lets_them_be_written(tmp_path: Path) -> None:
     file = tmp_path / "samconfig.toml"
     file.write_text(CONFIGURATION)
 
@@ -37,7 +42,7 @@ def test_parameters_are_read_however_sam_lets_them_be_written(tmp_path):
 
 
 @pytest.fixture
-def deploy(tmp_path):
+def deploy(tmp_path: Path) -> Callable[..., tuple[int, str, list[str]]]:
     """Run `tools.deploy` with a `sam` that only writes down how it was called."""
     calls = tmp_path / "calls"
     sam = tmp_path / "bin" / "sam"
@@ -66,7 +71,9 @@ def deploy(tmp_path):
 
 
 @pytest.mark.parametrize("variables", [{}, {"AWS_REGION": "eu-central-1"}])
-def test_region_is_asked_for_before_the_build(deploy, variables):
+def test_region_is_asked_for_before_the_build(
+    deploy: Callable[..., tuple[int, str, list[str]]], variables: dict[str, str]
+) -> None:
     code, said, called = deploy(**variables)
 
     assert code != 0
@@ -77,16 +84,19 @@ def test_region_is_asked_for_before_the_build(deploy, variables):
 class OneStack:
     """CloudFormation with one stack, which has a work bucket."""
 
-    def __init__(self) -> None:
+    def __init__(self, status: str = "UPDATE_ROLLBACK_COMPLETE") -> None:
+        self.status = status
         self.deleted = False
 
-    def describe_stacks(self, **_: str) -> dict:
+    def describe_stacks(self, **_: str) -> dict[str, Any]:
         if self.deleted:
-            refused = {"Error": {"Code": "ValidationError", "Message": "it does not exist"}}
-            raise ClientError(refused, "DescribeStacks")
-        return {"Stacks": [{"StackStatus": "UPDATE_ROLLBACK_COMPLETE"}]}
+            raise ClientError(
+                {"Error": {"Code": "ValidationError", "Message": "it does not exist"}},
+                "DescribeStacks",
+            )
+        return {"Stacks": [{"StackStatus": self.status}]}
 
-    def describe_stack_resources(self, **_: str) -> dict:
+    def describe_stack_resources(self, **_: str) -> dict[str, Any]:
         work = {
             "LogicalResourceId": "WorkBucket",
             "PhysicalResourceId": "work",
@@ -102,22 +112,26 @@ class OneStack:
         return SimpleNamespace(wait=lambda **_: None)
 
 
-def test_work_bucket_is_emptied_by_the_thousand(s3, monkeypatch):
+def test_work_bucket_is_emptied_by_the_thousand(
+    s3: S3Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(1001):
         s3.put_object(Bucket="work", Key=f"{number}/summary.npz", Body=b"")
     calls = []
     s3.meta.events.register("before-call.s3.*", lambda model, **_: calls.append(model.name))
     monkeypatch.setattr("tools.delete.subprocess.run", lambda *_, **__: None)
 
-    assert delete(samconfig.Environment("default", "one", None, {}), OneStack(), s3) == 0
+    cloudformation = cast(CloudFormationClient, OneStack())
+    assert delete(samconfig.Environment("default", "one", None, {}), cloudformation, s3) == 0
     assert calls.count("DeleteObjects") == 2
     assert "DeleteObject" not in calls
     assert s3.list_objects_v2(Bucket="work")["KeyCount"] == 0
 
 
-def test_stack_that_is_being_changed_is_left_alone(s3, capsys):
-    changing = OneStack()
-    changing.describe_stacks = lambda **_: {"Stacks": [{"StackStatus": "UPDATE_IN_PROGRESS"}]}
+def test_stack_that_is_being_changed_is_left_alone(
+    s3: S3Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changing = cast(CloudFormationClient, OneStack("UPDATE_IN_PROGRESS"))
 
     assert delete(samconfig.Environment("default", "one", None, {}), changing, s3) == 1
     assert "UPDATE_IN_PROGRESS" in capsys.readouterr().err

@@ -22,7 +22,7 @@ from emulator import engine
 from quantization.errors import REFUSALS
 from quantization.service.storage.keys import error_key, without_extension
 from tests.support.corpus import corpus
-from tests.support.service import Service
+from tests.support.service import Execution, Service
 
 MOST_MB = 4000
 """That the engine and all functions may take together; one environment takes about 150 MB."""
@@ -70,7 +70,7 @@ def watched(port: int) -> Iterator[list[float]]:
         thread.join()
 
 
-def ended(service: Service, count: int) -> dict[str, list[dict[str, str]]]:
+def ended(service: Service, count: int) -> dict[str, list[Execution]]:
     """Wait until so many executions have ended, or for half an hour; list them by version."""
     deadline = time.monotonic() + LIMIT_SECONDS
     states, machine = service.stack.states, service.stack.state_machine
@@ -81,7 +81,7 @@ def ended(service: Service, count: int) -> dict[str, list[dict[str, str]]]:
         if (len(listed) >= count and not running) or time.monotonic() > deadline:
             break
         time.sleep(2)
-    found: dict[str, list[dict[str, str]]] = {}
+    found: dict[str, list[Execution]] = {}
     for execution in listed:
         described = states.describe_execution(executionArn=execution["executionArn"])
         version = json.loads(described["input"])["detail"]["object"]["version-id"]
@@ -89,7 +89,7 @@ def ended(service: Service, count: int) -> dict[str, list[dict[str, str]]]:
     return found
 
 
-def account(service: Service, key: str, version: str, executions: list[dict[str, str]]) -> str:
+def account(service: Service, key: str, version: str, executions: list[Execution]) -> str:
     """Say how an upload ended: its error or "result", or "lost", "duplicated" or "wrong state"."""
     if not executions:
         return "lost"

@@ -147,7 +147,7 @@ def _most_used_first(palette: NDArray[np.uint8], colors: Colors, space: Space) -
 
 
 def nearest_center(
-    rgb: NDArray[np.floating | np.uint8], centers: NDArray[np.floating]
+    rgb: NDArray[np.floating | np.uint8], centers: NDArray[np.floating | np.uint8]
 ) -> NDArray[np.intp]:
     """Return the index of each color's nearest center, by Euclidean distance in RGB."""
     points = rgb.astype(np.float64)

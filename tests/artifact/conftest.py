@@ -16,13 +16,15 @@ def build() -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
-def functions(build) -> dict[str, built.BuiltFunction]:
+def functions(build: Callable[[str], Path]) -> dict[str, built.BuiltFunction]:
     """The functions built for this machine."""
     return {function.name: function for function in built.functions(build(deploy.ARCHITECTURE))}
 
 
 @pytest.fixture
-def sandbox(functions, engine_port, tmp_path) -> Callable[[str], Sandbox]:
+def sandbox(
+    functions: dict[str, built.BuiltFunction], engine_port: int, tmp_path: Path
+) -> Callable[[str], Sandbox]:
     """Lay a function out as in Lambda, with the local engine in AWS's place."""
     endpoint = {"AWS_ENDPOINT_URL": engine.endpoint(engine_port)}
 

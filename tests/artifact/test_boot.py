@@ -3,13 +3,14 @@
 An event is sent as it stands in events/ but for the buckets and the version: those are made anew.
 """
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import msgspec
 import numpy as np
 import pytest
+from mypy_boto3_s3 import S3Client
 from numpy.typing import NDArray
 
 from emulator.engine import ROOT
@@ -21,13 +22,15 @@ from quantization.sampling import STRIP_PIXELS, summarize
 from quantization.service.messages import ObjectKey, RenderRequest, SampleRequest, ScoreRequest
 from quantization.service.storage.summaries import load_summary, save_summary
 from quantization.summary import Summary
-from tests.support.built import files
+from tests.support.built import BuiltFunction, files
+from tests.support.fixtures import Aws
+from tests.support.sandbox import Sandbox
 
 
 @pytest.fixture(scope="module")
-def s3(aws):
+def s3(aws: Aws) -> S3Client:
     """S3 of the local engine, with the buckets that the functions are told of."""
-    client = aws("s3")
+    client: S3Client = aws("s3")
     for bucket in ("inputbucket", "workbucket", "outputbucket"):
         client.create_bucket(Bucket=bucket)
     for bucket in ("inputbucket", "outputbucket"):
@@ -36,7 +39,7 @@ def s3(aws):
 
 
 @pytest.fixture
-def upload(s3):
+def upload(s3: S3Client) -> Callable[[str, bytes], Upload]:
     def put(key: str, body: bytes) -> Upload:
         answer = s3.put_object(Bucket="inputbucket", Key=key, Body=body)
         return Upload("inputbucket", key, answer["VersionId"], answer["ETag"].strip('"'), "0A")
@@ -49,14 +52,21 @@ def event[T](name: str, kind: type[T]) -> T:
 
 
 @pytest.mark.parametrize("name", ["Sample", "ScoreK", "Render", "FindUpload", "RecordFailure"])
-def test_garbage_is_collected_once_all_is_imported(name, sandbox, functions):
+def test_garbage_is_collected_once_all_is_imported(
+    name: str, sandbox: Callable[[str], Sandbox], functions: dict[str, BuiltFunction]
+) -> None:
     function = functions[f"{name}Function"]
     module = function.handler.partition(".")[0]
     program = f"import {module}, gc; print(gc.isenabled(), gc.get_freeze_count() > 0)"
     assert sandbox(function.name).python("-c", program).split() == ["True", "True"]
 
 
-def test_sample_checks_in_the_summary(sandbox, s3, upload, photo):
+def test_sample_checks_in_the_summary(
+    sandbox: Callable[[str], Sandbox],
+    s3: S3Client,
+    upload: Callable[[str, bytes], Upload],
+    photo: Path,
+) -> None:
     recorded = event("sample", SampleRequest)
     request = msgspec.structs.replace(
         recorded, upload=upload(recorded.upload.key, photo.read_bytes())
@@ -72,7 +82,9 @@ def test_sample_checks_in_the_summary(sandbox, s3, upload, photo):
         np.testing.assert_array_equal(built[name], array)
 
 
-def test_sample_refuses_what_is_no_image(sandbox, upload):
+def test_sample_refuses_what_is_no_image(
+    sandbox: Callable[[str], Sandbox], upload: Callable[[str, bytes], Upload]
+) -> None:
     request = msgspec.structs.replace(
         event("sample", SampleRequest), upload=upload("README.md", b"# not an image")
     )
@@ -81,7 +93,12 @@ def test_sample_refuses_what_is_no_image(sandbox, upload):
     assert answer["errorType"] == "UnsupportedImage"
 
 
-def test_score_k_fits_as_scikit_learn_here_does(sandbox, functions, s3, photo):
+def test_score_k_fits_as_scikit_learn_here_does(
+    sandbox: Callable[[str], Sandbox],
+    functions: dict[str, BuiltFunction],
+    s3: S3Client,
+    photo: Path,
+) -> None:
     layers = functions["ScoreKFunction"].layers.values()
     before = [file for layer in layers for file in files(layer)]
     recorded = event("score_k", ScoreRequest)
@@ -101,7 +118,12 @@ def test_score_k_fits_as_scikit_learn_here_does(sandbox, functions, s3, photo):
     assert [file for layer in layers for file in files(layer)] == before, "bytecode was missing"
 
 
-def test_render_writes_the_image_and_its_result(sandbox, s3, upload, photo):
+def test_render_writes_the_image_and_its_result(
+    sandbox: Callable[[str], Sandbox],
+    s3: S3Client,
+    upload: Callable[[str, bytes], Upload],
+    photo: Path,
+) -> None:
     recorded = event("render", RenderRequest)
     uploaded = upload(recorded.source.key, photo.read_bytes())
     source = msgspec.structs.replace(
@@ -121,7 +143,9 @@ def test_render_writes_the_image_and_its_result(sandbox, s3, upload, photo):
 
 
 @pytest.mark.parametrize("name", ["SampleFunction", "ScoreKFunction", "RenderFunction"])
-def test_a_malformed_event_is_an_error_and_not_a_crash(sandbox, name):
+def test_a_malformed_event_is_an_error_and_not_a_crash(
+    sandbox: Callable[[str], Sandbox], name: str
+) -> None:
     with sandbox(name).booted() as function:
         assert function.invoke({})["errorType"] == "ValidationError"
         assert function.invoke({})["errorType"] == "ValidationError"
@@ -136,8 +160,9 @@ def _summary(photo: Path) -> tuple[Summary, list[int]]:
 
 def _pixels(image: bytes) -> NDArray[np.uint8]:
     """Decode an image file to its RGB pixels, in an array of shape (n, 3)."""
-    return cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].reshape(-1, 3)
+    bgr = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR)
+    return np.asarray(bgr, np.uint8)[..., ::-1].reshape(-1, 3)
 
 
-def _read(s3: Any, key: dict[str, str]) -> bytes:
+def _read(s3: S3Client, key: dict[str, str]) -> bytes:
     return s3.get_object(Bucket=key["bucket"], Key=key["key"])["Body"].read()

@@ -1,9 +1,13 @@
 """Every function with its layers fits into Lambda with room to spare, and imports little."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from tests.support import budgets
-from tests.support.built import ARCHITECTURES
+from tests.support.built import ARCHITECTURES, BuiltFunction
+from tests.support.sandbox import Sandbox
 
 # What importing the handler may take at most, as a multiple of importing numpy. Half as much again
 # as it takes, for the sake of other machines.
@@ -23,7 +27,9 @@ NEEDLESS = {
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_functions_fit_with_a_tenth_to_spare(build, architecture):
+def test_functions_fit_with_a_tenth_to_spare(
+    build: Callable[[str], Path], architecture: str
+) -> None:
     rows = budgets.sizes(build(architecture))
     assert {row.function for row in rows} == set(NEEDLESS)
     for row in rows:
@@ -31,12 +37,16 @@ def test_functions_fit_with_a_tenth_to_spare(build, architecture):
 
 
 @pytest.mark.parametrize("name", IMPORT_BUDGETS)
-def test_handlers_import_within_their_budget(functions, name):
+def test_handlers_import_within_their_budget(
+    functions: dict[str, BuiltFunction], name: str
+) -> None:
     assert budgets.import_ratio(functions[name]) <= IMPORT_BUDGETS[name]
 
 
 @pytest.mark.parametrize("name", NEEDLESS)
-def test_handlers_import_nothing_needless(sandbox, functions, name):
+def test_handlers_import_nothing_needless(
+    sandbox: Callable[[str], Sandbox], functions: dict[str, BuiltFunction], name: str
+) -> None:
     module = functions[name].handler.partition(".")[0]
     imported = sandbox(name).python("-c", f"import {module}, sys; print(*sys.modules)").split()
     assert NEEDLESS[name].isdisjoint(imported)

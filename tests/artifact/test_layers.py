@@ -8,12 +8,15 @@ import os
 import pkgutil
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from emulator.deploy import ARCHITECTURE
 from emulator.engine import ROOT
 from tests.support.built import ARCHITECTURES, files, functions
+from tests.support.sandbox import Sandbox
 
 LAYERS = {"common": "CommonLayer", "imaging": "ImagingLayer", "clustering": "ClusteringLayer"}
 
@@ -24,7 +27,7 @@ MACHINES = {"x86_64": 62, "arm64": 183}
 
 
 @pytest.mark.parametrize("group", LAYERS)
-def test_the_requirements_are_those_of_the_lock_file(group, tmp_path):
+def test_the_requirements_are_those_of_the_lock_file(group: str, tmp_path: Path) -> None:
     subprocess.run([ROOT / "layers/export-requirements", tmp_path], check=True)
     fresh, committed = (
         folder / group / "requirements.txt" for folder in (tmp_path, ROOT / "layers")
@@ -33,7 +36,9 @@ def test_the_requirements_are_those_of_the_lock_file(group, tmp_path):
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_every_compiled_module_is_for_the_architecture(build, architecture):
+def test_every_compiled_module_is_for_the_architecture(
+    build: Callable[[str], Path], architecture: str
+) -> None:
     libraries = [path for path in files(build(architecture)) if ".so" in path.suffixes]
     assert len(libraries) > 100
     for library in libraries:
@@ -44,9 +49,11 @@ def test_every_compiled_module_is_for_the_architecture(build, architecture):
 
 
 @pytest.mark.parametrize("group", LAYERS)
-def test_the_same_lock_gives_the_same_bytes(build, group, tmp_path):
+def test_the_same_lock_gives_the_same_bytes(
+    build: Callable[[str], Path], group: str, tmp_path: Path
+) -> None:
     """Another path, another umask and another hash seed, with nothing cached but the wheels."""
-    command = [
+    command: list[str | Path] = [
         sys.executable,
         ROOT / "layers/build/artifact.py",
         "layer",
@@ -71,8 +78,8 @@ def test_the_same_lock_gives_the_same_bytes(build, group, tmp_path):
         assert (first / name).stat().st_mode == (tmp_path / name).stat().st_mode
 
 
-def test_a_layer_over_its_limit_is_not_built(tmp_path):
-    command = [
+def test_a_layer_over_its_limit_is_not_built(tmp_path: Path) -> None:
+    command: list[str | Path] = [
         sys.executable,
         ROOT / "layers/build/artifact.py",
         "layer",
@@ -91,7 +98,9 @@ def test_a_layer_over_its_limit_is_not_built(tmp_path):
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_function_is_compiled_as_the_runtime_will_see_it(build, architecture):
+def test_function_is_compiled_as_the_runtime_will_see_it(
+    build: Callable[[str], Path], architecture: str
+) -> None:
     for function in functions(build(architecture)):
         (compiled,) = function.task.rglob("*.pyc")
         header, code = compiled.read_bytes()[:16], marshal.loads(compiled.read_bytes()[16:])
@@ -124,7 +133,7 @@ print(json.dumps([imported, failed]))
 
 
 @pytest.mark.parametrize("name", ["SampleFunction", "ScoreKFunction"])
-def test_no_module_misses_what_was_trimmed(sandbox, name):
+def test_no_module_misses_what_was_trimmed(sandbox: Callable[[str], Sandbox], name: str) -> None:
     """All that is left imports, but for what does not import from the whole wheels either.
 
     A module may also miss an optional package that no wheel of the layers brings.

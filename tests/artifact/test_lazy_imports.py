@@ -1,6 +1,10 @@
 """What ScoreK's imports leave for later is there when it is asked for."""
 
+from collections.abc import Callable
+
 import pytest
+
+from tests.support.sandbox import Sandbox
 
 # After a package was deferred, by every way that leads into it.
 ASK = {
@@ -15,13 +19,13 @@ ASK = {
 
 
 @pytest.mark.parametrize("way", ASK)
-def test_deferred_package_gives_all_it_has(sandbox, way):
+def test_deferred_package_gives_all_it_has(sandbox: Callable[[str], Sandbox], way: str) -> None:
     sandbox("ScoreKFunction").python(
         "-c", f"import handler; from quantization.clustering import KMeans\n{ASK[way]}"
     )
 
 
-def test_deferred_package_has_no_more_than_before(sandbox):
+def test_deferred_package_has_no_more_than_before(sandbox: Callable[[str], Sandbox]) -> None:
     program = """
 import handler, scipy.stats
 try:

@@ -2,14 +2,19 @@
 
 import json
 import time
+from collections.abc import Callable
 from importlib.metadata import distribution
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
 
 from quantization.clustering import fit
 from quantization.color import to_hex
@@ -29,7 +34,7 @@ KS = (8, 14, 20)
 LIMIT_SECONDS = 10
 
 
-def report_of(path: Path, ks=KS, k=14) -> str:
+def report_of(path: Path, ks: tuple[int, ...] = KS, k: int = 14) -> str:
     """Write the report of an image with palettes of these K, of which `k` is chosen."""
     image = open_image(path, max_pixels=10**7)
     summary, possible = summarize(
@@ -73,18 +78,19 @@ def report_of(path: Path, ks=KS, k=14) -> str:
 
 
 @pytest.fixture(scope="module")
-def pages(photo, tmp_path_factory):
+def pages(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Return the addresses of the reports of varied images."""
     folder = tmp_path_factory.mktemp("report")
     rng = np.random.default_rng(0)
     flat = np.kron(rng.integers(0, 256, (6, 6, 3)), np.ones((40, 60, 1))).astype(np.uint8)
     soft = cv2.resize(rng.integers(0, 256, (8, 8, 4), dtype=np.uint8), (200, 150))
+    picture = np.asarray(cv2.imread(str(photo)), np.uint8)
     drawn = {
         "flat": flat,
         "transparent": soft,
-        "panorama": cv2.resize(cv2.imread(str(photo)), (4000, 700)),
-        "tower": cv2.resize(cv2.imread(str(photo)), (60, 900)),
-        "icon": cv2.resize(cv2.imread(str(photo)), (16, 16)),
+        "panorama": cv2.resize(picture, (4000, 700)),
+        "tower": cv2.resize(picture, (60, 900)),
+        "icon": cv2.resize(picture, (16, 16)),
         "one-color": np.full((40, 50, 3), 90, dtype=np.uint8),
     }
     files = {"photo": photo}
@@ -100,29 +106,36 @@ def pages(photo, tmp_path_factory):
 
 
 @pytest.fixture
-def open_page(browser, pages):
+def open_page(browser: Chrome, pages: dict[str, str]) -> Callable[..., None]:
     """Open the report of an image anew, and wait until its result is drawn."""
 
     def open_it(name: str = "photo") -> None:
         for log in ("browser", "performance"):
-            browser.get_log(log)
+            log_of(browser, log)
         browser.get(pages[name])
         drawn = "return document.getElementById('reading').textContent"
         deadline = time.monotonic() + LIMIT_SECONDS
         while not browser.execute_script(drawn):
-            assert time.monotonic() < deadline, browser.get_log("browser")
+            assert time.monotonic() < deadline, log_of(browser, "browser")
             time.sleep(0.05)
 
     return open_it
 
 
-def overflow(browser) -> int:
-    return browser.execute_script(
+def log_of(browser: Chrome, kind: str) -> list[dict[str, Any]]:
+    """Return, and forget, what was logged since the last look."""
+    entries: list[dict[str, Any]] = browser.get_log(kind)  # type: ignore[no-untyped-call] # Selenium's
+    return entries
+
+
+def overflow(browser: Chrome) -> int:
+    pixels: int = browser.execute_script(
         "const page = document.documentElement; return page.scrollWidth - page.clientWidth"
     )
+    return pixels
 
 
-def shown(browser) -> np.ndarray:
+def shown(browser: Chrome) -> NDArray[np.uint8]:
     """Return the visible pixels of the result as it is drawn: R, G, B."""
     levels = browser.execute_script(
         "const c = document.getElementById('result');"
@@ -132,23 +145,25 @@ def shown(browser) -> np.ndarray:
     return pixels[pixels[:, 3] > 0, :3]
 
 
-def colors_shown(browser) -> set[str]:
+def colors_shown(browser: Chrome) -> set[str]:
     return set(to_hex(np.unique(shown(browser), axis=0)))
 
 
-def colors_listed(browser) -> list[str]:
+def colors_listed(browser: Chrome) -> list[str]:
     return [code.text for code in browser.find_elements(By.CSS_SELECTOR, "#palette code")]
 
 
-def dial(browser):
+def dial(browser: Chrome) -> WebElement:
     return browser.find_element(By.CSS_SELECTOR, ".dial input.k")
 
 
-def test_it_needs_no_network_and_says_no_error(browser, open_page, pages):
+def test_it_needs_no_network_and_says_no_error(
+    browser: Chrome, open_page: Callable[..., None], pages: dict[str, str]
+) -> None:
     open_page()
 
-    assert browser.get_log("browser") == []
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    assert log_of(browser, "browser") == []
+    messages = [json.loads(entry["message"])["message"] for entry in log_of(browser, "performance")]
     requested = {
         message["params"]["request"]["url"].partition(",")[0]
         for message in messages
@@ -159,7 +174,13 @@ def test_it_needs_no_network_and_says_no_error(browser, open_page, pages):
 
 @pytest.mark.parametrize("width", [375, 1200])
 @pytest.mark.parametrize("name", ["photo", "panorama", "tower", "icon", "transparent", "one-color"])
-def test_it_fits_the_screen(browser, open_page, emulate, name, width):
+def test_it_fits_the_screen(
+    browser: Chrome,
+    open_page: Callable[..., None],
+    emulate: Callable[[int, str], None],
+    name: str,
+    width: int,
+) -> None:
     emulate(width, "light")
     open_page(name)
 
@@ -168,7 +189,9 @@ def test_it_fits_the_screen(browser, open_page, emulate, name, width):
     assert original == browser.find_element(By.ID, "result").rect
 
 
-def test_result_is_drawn_in_the_palette_of_each_k(browser, open_page):
+def test_result_is_drawn_in_the_palette_of_each_k(
+    browser: Chrome, open_page: Callable[..., None]
+) -> None:
     open_page()
     dial(browser).send_keys(Keys.HOME)
     fewest = colors_shown(browser)
@@ -179,7 +202,9 @@ def test_result_is_drawn_in_the_palette_of_each_k(browser, open_page):
     assert set(colors_listed(browser)) == most
 
 
-def test_pixels_have_their_nearest_color_as_in_the_file(browser, open_page, photo):
+def test_pixels_have_their_nearest_color_as_in_the_file(
+    browser: Chrome, open_page: Callable[..., None], photo: Path
+) -> None:
     open_page()
 
     image = open_image(photo, max_pixels=10**7)
@@ -191,15 +216,17 @@ def test_pixels_have_their_nearest_color_as_in_the_file(browser, open_page, phot
     assert (shown(browser) == expected).all(axis=1).mean() > 0.9
 
 
-def test_k_that_was_not_fitted_is_passed_over(browser, open_page):
+def test_k_that_was_not_fitted_is_passed_over(
+    browser: Chrome, open_page: Callable[..., None]
+) -> None:
     open_page()
     dial(browser).send_keys(Keys.ARROW_LEFT)
 
     assert dial(browser).get_property("value") == "8"
-    assert "8 colors" in dial(browser).get_attribute("aria-valuetext")
+    assert "8 colors" in str(dial(browser).get_attribute("aria-valuetext"))
 
 
-def test_curves_and_picks_choose_k_too(browser, open_page):
+def test_curves_and_picks_choose_k_too(browser: Chrome, open_page: Callable[..., None]) -> None:
     open_page()
     sliders = browser.find_elements(By.CSS_SELECTOR, ".plot input.k")
     assert len(sliders) == 2
@@ -212,7 +239,7 @@ def test_curves_and_picks_choose_k_too(browser, open_page):
     assert len(colors_listed(browser)) == 8
 
 
-def test_split_uncovers_the_result(browser, open_page):
+def test_split_uncovers_the_result(browser: Chrome, open_page: Callable[..., None]) -> None:
     open_page()
     split = browser.find_element(By.ID, "split")
     split.send_keys(Keys.HOME)
@@ -222,7 +249,9 @@ def test_split_uncovers_the_result(browser, open_page):
     assert split.get_attribute("aria-valuetext") == "1 % original"
 
 
-def test_palette_sorts_and_lights_up_its_pixels(browser, open_page):
+def test_palette_sorts_and_lights_up_its_pixels(
+    browser: Chrome, open_page: Callable[..., None]
+) -> None:
     open_page()
     by_use = colors_listed(browser)
     browser.execute_script(
@@ -235,10 +264,10 @@ def test_palette_sorts_and_lights_up_its_pixels(browser, open_page):
 
     browser.execute_script("document.querySelector('#palette button').focus()")
 
-    assert "lit" in browser.find_element(By.ID, "compare").get_attribute("class")
+    assert "lit" in str(browser.find_element(By.ID, "compare").get_attribute("class"))
 
 
-def test_click_copies_the_color(browser, open_page):
+def test_click_copies_the_color(browser: Chrome, open_page: Callable[..., None]) -> None:
     for name in ("clipboardReadWrite", "clipboardSanitizedWrite"):
         browser.execute_cdp_cmd("Browser.grantPermissions", {"permissions": [name]})
     open_page()
@@ -261,7 +290,9 @@ def test_click_copies_the_color(browser, open_page):
         ("tailwind.css", "/* "),
     ],
 )
-def test_palette_is_exported_as_text(browser, open_page, format_, start):
+def test_palette_is_exported_as_text(
+    browser: Chrome, open_page: Callable[..., None], format_: str, start: str
+) -> None:
     open_page()
     text = browser.execute_script(
         "const f = document.getElementById('format'); f.value = arguments[0];"
@@ -278,7 +309,14 @@ def test_palette_is_exported_as_text(browser, open_page, format_, start):
 @pytest.mark.parametrize(
     "name", ["photo", "flat", "transparent", "panorama", "tower", "icon", "one-color"]
 )
-def test_axe_finds_no_violation(browser, open_page, emulate, name, width, scheme):
+def test_axe_finds_no_violation(
+    browser: Chrome,
+    open_page: Callable[..., None],
+    emulate: Callable[[int, str], None],
+    name: str,
+    width: int,
+    scheme: str,
+) -> None:
     emulate(width, scheme)
     open_page(name)
     browser.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
@@ -291,7 +329,9 @@ def test_axe_finds_no_violation(browser, open_page, emulate, name, width, scheme
     assert [(v["id"], [node["html"][:200] for node in v["nodes"]]) for v in found] == []
 
 
-def test_numbers_open_and_scroll_within_the_page(browser, open_page, emulate):
+def test_numbers_open_and_scroll_within_the_page(
+    browser: Chrome, open_page: Callable[..., None], emulate: Callable[[int, str], None]
+) -> None:
     emulate(375, "light")
     open_page()
     browser.find_element(By.TAG_NAME, "summary").click()

@@ -2,8 +2,12 @@
 
 import io
 import json
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from mypy_boto3_s3 import S3Client
+from mypy_boto3_stepfunctions import SFNClient
 
 from quantization_client.backfill import Backfill, Counts
 from quantization_client.jobs import StackError
@@ -14,7 +18,7 @@ from quantization_client.stack import Stack
 
 RUN = "arn:aws:states:eu-west-1:123456789012:mapRun:machine/Object:run-1"
 COUNTS = {"total": 4, "running": 0, "succeeded": 3, "failed": 1, "timedOut": 0}
-ROWS = {
+ROWS: dict[str, list[dict[str, Any]]] = {
     "SUCCEEDED": [
         {"key": "a.png", "outcome": "quantized", "k": 8, "execution": "arn"},
         {"key": "b.png", "outcome": "up to date", "k": 9},
@@ -36,21 +40,21 @@ class States:
     """Step Functions, where a backfill runs for two looks."""
 
     def __init__(self) -> None:
-        self.started: list[dict] = []
+        self.started: list[dict[str, Any]] = []
         self.looks = 0
 
-    def start_execution(self, **arguments):
+    def start_execution(self, **arguments: Any) -> dict[str, str]:
         self.started.append(arguments)
         return {"executionArn": "arn"}
 
-    def describe_execution(self, executionArn):  # noqa: N803 - as boto3 has it
+    def describe_execution(self, executionArn: str) -> dict[str, str]:  # noqa: N803 - as boto3 has it
         self.looks += 1
         return {"status": "RUNNING" if self.looks < 3 else "SUCCEEDED"}
 
-    def list_map_runs(self, executionArn):  # noqa: N803
+    def list_map_runs(self, executionArn: str) -> dict[str, list[dict[str, str]]]:  # noqa: N803
         return {"mapRuns": [{"mapRunArn": RUN}] if self.looks > 1 else []}
 
-    def describe_map_run(self, mapRunArn):  # noqa: N803
+    def describe_map_run(self, mapRunArn: str) -> dict[str, dict[str, int]]:  # noqa: N803
         return {"itemCounts": COUNTS}
 
 
@@ -68,32 +72,45 @@ class Results:
         files = {name: [{"Key": f".backfill/run-1/{name}.jsonl"}] for name in ROWS}
         self.objects[".backfill/run-1/manifest.json"] = json.dumps({"ResultFiles": files})
 
-    def get_object(self, Bucket, Key):  # noqa: N803
+    def get_object(self, Bucket: str, Key: str) -> dict[str, "Body"]:  # noqa: N803
         return {"Body": Body(self.objects[Key].encode())}
 
 
 class Body(io.BytesIO):
     """What S3 answers with."""
 
-    def iter_lines(self):
+    def iter_lines(self) -> list[bytes]:
         return self.getvalue().splitlines()
 
 
 @pytest.fixture
-def stack():
+def states() -> States:
+    return States()
+
+
+@pytest.fixture
+def results() -> Results:
+    return Results()
+
+
+@pytest.fixture
+def stack(results: Results, states: States) -> Stack:
     machines = {kind: f"machine of the {kind}" for kind in ("prefix", "list", "inventory")}
-    return Stack(Results(), States(), "in", "work", "out", "machine", machines, 0)
+    s3, sfn = cast(S3Client, results), cast(SFNClient, states)
+    return Stack(s3, sfn, "in", "work", "out", "machine", machines, 0)
 
 
-def run(stack, *arguments: str) -> int:
+def run(stack: Stack, *arguments: str) -> int:
     options = command().parse_args(["--stack", "any", *arguments])
     return quantize(options, lambda: stack)
 
 
-def test_it_starts_the_machine_that_reads_the_list_from_there(stack, capsys):
+def test_it_starts_the_machine_that_reads_the_list_from_there(
+    stack: Stack, states: States, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = ["--bucket-inventory", "s3://lists/a/manifest.json", "--dither", "ordered"]
     assert run(stack, *arguments, "--max-concurrency", "7") == SOME_FAILED
-    (started,) = stack.states.started
+    (started,) = states.started
     assert started["stateMachineArn"] == "machine of the inventory"
     assert json.loads(started["input"]) == {
         "inventory": {"bucket": "lists", "key": "a/manifest.json"},
@@ -102,48 +119,56 @@ def test_it_starts_the_machine_that_reads_the_list_from_there(stack, capsys):
     }
 
 
-def test_an_empty_prefix_is_the_whole_bucket(stack, capsys):
+def test_an_empty_prefix_is_the_whole_bucket(
+    stack: Stack, states: States, capsys: pytest.CaptureFixture[str]
+) -> None:
     run(stack, "--bucket-prefix", "")
-    (started,) = stack.states.started
+    (started,) = states.started
     assert json.loads(started["input"]) == {"prefix": "", "options": {}}
 
 
-def test_it_is_followed_from_before_there_is_a_run_to_its_end(stack):
+def test_it_is_followed_from_before_there_is_a_run_to_its_end(stack: Stack) -> None:
     seen: list[Counts] = []
     assert Backfill(stack, "arn").follow(seen.append) == "SUCCEEDED"
     assert [counts.ended for counts in seen] == [0, 4, 4]
 
 
-def test_summary_counts_outcomes_and_names_failures(stack):
-    stack.states.looks = 2
+def test_summary_counts_outcomes_and_names_failures(stack: Stack, states: States) -> None:
+    states.looks = 2
     summary = Backfill(stack, "arn").summary()
     assert summary.outcomes == {"quantized": 2, "up to date": 1, "UnsupportedImage": 1}
     assert summary.failures == [("d.png", "UnsupportedImage", "no image")]
     assert "d.png: UnsupportedImage: no image" in bucket_summary(summary).plain
 
 
-def test_stopped_backfill_has_no_list_of_results(stack):
-    stack.states.looks = 2
-    stack.s3.objects.clear()
+def test_stopped_backfill_has_no_list_of_results(
+    stack: Stack, states: States, results: Results
+) -> None:
+    states.looks = 2
+    results.objects.clear()
     assert not Backfill(stack, "arn").summary().outcomes
 
 
-def test_summary_for_scripts_is_one_line_of_json(stack, capsys):
+def test_summary_for_scripts_is_one_line_of_json(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
     run(stack, "--bucket-prefix", "", "--json")
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line)["outcomes"]["quantized"] == 2
 
 
-def test_files_and_the_bucket_are_not_mixed(stack, tmp_path, capsys):
+def test_files_and_the_bucket_are_not_mixed(
+    stack: Stack, states: States, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(stack, "--bucket-prefix", "a", str(tmp_path)) == BAD_USAGE
     assert run(stack, "--bucket-list", str(tmp_path / "none")) == BAD_USAGE
-    assert not stack.states.started
+    assert not states.started
 
 
-def test_stack_that_is_not_there_is_told(capsys):
+def test_stack_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     options = command().parse_args(["--stack", "none", "--bucket-prefix", "a"])
 
-    def connect():
+    def connect() -> Stack:
         raise StackError("no stack named 'none' is deployed")
 
     assert quantize(options, connect) == NO_STACK

@@ -1,5 +1,8 @@
 """The client on an account with a long past, other users, queues and faults."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
@@ -15,19 +18,19 @@ PAST = 100_000
 
 
 @pytest.fixture
-def clock(monkeypatch) -> Clock:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(run, "time", clock)
     return clock
 
 
 @pytest.fixture
-def account(clock) -> BusyAccount:
+def account(clock: Clock) -> BusyAccount:
     return BusyAccount(clock, PAST)
 
 
 @pytest.fixture
-def jobs_of(tmp_path):
+def jobs_of(tmp_path: Path) -> Callable[[int], list[Job]]:
     """Return so many images to quantize."""
 
     def make(amount: int) -> list[Job]:
@@ -42,12 +45,12 @@ def jobs_of(tmp_path):
 
 
 @pytest.fixture
-def begin(account, tmp_path):
+def begin(account: BusyAccount, tmp_path: Path) -> Callable[[], Run]:
     """Begin a run, as each call of the command does."""
     return lambda: Run(account.stack(), tmp_path / "out", {}, lambda _job, _progress: None)
 
 
-def remembered(tmp_path) -> int:
+def remembered(tmp_path: Path) -> int:
     return len(list((tmp_path / "out" / FOLDER).glob("*.json")))
 
 
@@ -56,7 +59,9 @@ def all_done(outcomes: list[Outcome], jobs: list[Job]) -> bool:
     return {outcome.job.name for outcome in outcomes} == {job.name for job in jobs}
 
 
-def test_one_upload_costs_few_calls_whatever_the_past(account, begin, jobs_of):
+def test_one_upload_costs_few_calls_whatever_the_past(
+    account: BusyAccount, begin: Callable[[], Run], jobs_of: Callable[[int], list[Job]]
+) -> None:
     jobs = jobs_of(1)
     assert all_done(list(begin().outcomes(jobs)), jobs)
 
@@ -65,12 +70,16 @@ def test_one_upload_costs_few_calls_whatever_the_past(account, begin, jobs_of):
     assert account.calls["throttled"] == 0
 
 
-def test_thousand_files_end_well(account, begin, jobs_of):
+def test_thousand_files_end_well(
+    account: BusyAccount, begin: Callable[[], Run], jobs_of: Callable[[int], list[Job]]
+) -> None:
     jobs = jobs_of(1000)
     assert all_done(list(begin().outcomes(jobs)), jobs)
 
 
-def test_others_who_use_up_the_quotas_fail_no_image(account, begin, jobs_of):
+def test_others_who_use_up_the_quotas_fail_no_image(
+    account: BusyAccount, begin: Callable[[], Run], jobs_of: Callable[[int], list[Job]]
+) -> None:
     account.drain()
     account.others = 0.9
     jobs = jobs_of(50)
@@ -78,15 +87,20 @@ def test_others_who_use_up_the_quotas_fail_no_image(account, begin, jobs_of):
     assert account.calls["throttled"] > 0
 
 
-def test_upload_waits_while_somebody_elses_burst_is_started(account, begin, jobs_of):
+def test_upload_waits_while_somebody_elses_burst_is_started(
+    account: BusyAccount, begin: Callable[[], Run], jobs_of: Callable[[int], list[Job]]
+) -> None:
     account.queue_seconds = 100_000 / 300
     jobs = jobs_of(20)
     assert all_done(list(begin().outcomes(jobs)), jobs)
 
 
 def test_upload_that_starts_nothing_ends_the_run_but_is_remembered(
-    account, begin, jobs_of, tmp_path
-):
+    account: BusyAccount,
+    begin: Callable[[], Run],
+    jobs_of: Callable[[int], list[Job]],
+    tmp_path: Path,
+) -> None:
     account.queue_seconds = 10 * START_LIMIT_SECONDS
     jobs = jobs_of(3)
     with pytest.raises(NotStartedError, match=str(jobs[0].path)):
@@ -111,7 +125,13 @@ def test_upload_that_starts_nothing_ends_the_run_but_is_remembered(
     ],
     ids=["lost connection", "throttled", "slow down", "500"],
 )
-def test_fault_that_passes_is_waited_out(account, begin, jobs_of, call, error):
+def test_fault_that_passes_is_waited_out(
+    account: BusyAccount,
+    begin: Callable[[], Run],
+    jobs_of: Callable[[int], list[Job]],
+    call: str,
+    error: Exception,
+) -> None:
     account.fault = lambda name, now: error if name == call and 2 < now < 60 else None
     jobs = jobs_of(20)
     assert all_done(list(begin().outcomes(jobs)), jobs)
@@ -130,8 +150,14 @@ def test_fault_that_passes_is_waited_out(account, begin, jobs_of, call, error):
     ids=["expired at S3", "expired at Step Functions", "denied", "connection lost for good"],
 )
 def test_fault_that_stays_ends_the_run_and_the_same_command_goes_on(
-    account, begin, jobs_of, tmp_path, call, error, patience
-):
+    account: BusyAccount,
+    begin: Callable[[], Run],
+    jobs_of: Callable[[int], list[Job]],
+    tmp_path: Path,
+    call: str,
+    error: Exception,
+    patience: float,
+) -> None:
     account.fault = lambda name, now: error if name == call and now > 10 else None
     jobs = jobs_of(60)
     done: list[Outcome] = []
@@ -150,7 +176,9 @@ def test_fault_that_stays_ends_the_run_and_the_same_command_goes_on(
     assert tried == 0 or call == "put_object"
 
 
-def test_image_that_aws_does_not_take_is_the_only_one_to_fail(account, begin, jobs_of):
+def test_image_that_aws_does_not_take_is_the_only_one_to_fail(
+    account: BusyAccount, begin: Callable[[], Run], jobs_of: Callable[[int], list[Job]]
+) -> None:
     refused = iter([refusal("EntityTooLarge")])
     account.fault = lambda name, _now: next(refused, None) if name == "put_object" else None
     first, *others = list(begin().outcomes(jobs_of(3)))
@@ -159,7 +187,13 @@ def test_image_that_aws_does_not_take_is_the_only_one_to_fail(account, begin, jo
     assert not any(outcome.error for outcome in others)
 
 
-def test_run_that_cannot_go_on_says_so_in_one_line(account, jobs_of, monkeypatch, capsys, tmp_path):
+def test_run_that_cannot_go_on_says_so_in_one_line(
+    account: BusyAccount,
+    jobs_of: Callable[[int], list[Job]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
     account.fault = lambda name, _now: refusal("ExpiredToken") if name != "put_object" else None
     monkeypatch.setattr("quantization_client.on_stack.find_stack", lambda *_: account.stack())
     jobs_of(2)

@@ -1,12 +1,16 @@
 """The client's parts that need no engine: images found, history read, progress shown, memory."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mypy_boto3_s3 import S3Client
+from mypy_boto3_stepfunctions import SFNClient
 
 from quantization.options import FIELDS
 from quantization_client.follow import PAGE_SIZE, Execution
@@ -20,14 +24,14 @@ KS = list(range(8, 33))
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def history(last: dict) -> list[dict]:
+def history(last: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the events of an execution in which K = 9 fails and the silhouette of K is 1 / K."""
 
-    def left(name: str, k: int, silhouette: float | None) -> dict:
+    def left(name: str, k: int, silhouette: float | None) -> dict[str, Any]:
         output = json.dumps({"k": k, "silhouette": silhouette, "inertia": 1.0, "more": "..."})
         return {"type": "X", "stateExitedEventDetails": {"name": name, "output": output}}
 
-    def entered(kind: str, name: str, text: str = "{}") -> dict:
+    def entered(kind: str, name: str, text: str = "{}") -> dict[str, Any]:
         return {
             "type": f"{kind}StateEntered",
             "stateEnteredEventDetails": {"name": name, "input": text},
@@ -57,7 +61,7 @@ SUCCEEDED = {"type": "ExecutionSucceeded", "executionSucceededEventDetails": {"o
 class History:
     """Step Functions, telling the first so many events of a history."""
 
-    def __init__(self, events: list[dict]) -> None:
+    def __init__(self, events: list[dict[str, Any]]) -> None:
         self.events = events
         self.told = 0
 
@@ -65,7 +69,13 @@ class History:
         assert operation == "get_execution_history"
         return self
 
-    def paginate(self, *, executionArn, reverseOrder, PaginationConfig):  # noqa: N803
+    def paginate(
+        self,
+        *,
+        executionArn: str,  # noqa: N803
+        reverseOrder: bool,  # noqa: N803
+        PaginationConfig: dict[str, int],  # noqa: N803
+    ) -> Iterator[dict[str, Any]]:
         assert executionArn == "arn"
         assert reverseOrder
         size = PaginationConfig["PageSize"]
@@ -75,11 +85,12 @@ class History:
 
 
 def execution_of(history: History) -> Execution:
-    return Execution(Stack(None, history, "in", "work", "out", "machine", {}, 0), "arn")
+    s3, states = cast(S3Client, None), cast(SFNClient, history)
+    return Execution(Stack(s3, states, "in", "work", "out", "machine", {}, 0), "arn")
 
 
 @given(st.lists(st.integers(1, len(history(SUCCEEDED)))))
-def test_progress_is_the_same_however_often_one_looks(looks):
+def test_progress_is_the_same_however_often_one_looks(looks: list[int]) -> None:
     events = history(SUCCEEDED)
     states = History(events)
     execution = execution_of(states)
@@ -95,7 +106,7 @@ def test_progress_is_the_same_however_often_one_looks(looks):
     )
 
 
-def test_nothing_is_known_before_the_start():
+def test_nothing_is_known_before_the_start() -> None:
     assert execution_of(History([])).poll() == Progress()
 
 
@@ -118,30 +129,31 @@ def test_nothing_is_known_before_the_start():
         ({"type": "ExecutionTimedOut"}, "ExecutionTimedOut", "no cause given"),
     ],
 )
-def test_failed_execution_says_why(last, error, cause):
+def test_failed_execution_says_why(last: dict[str, Any], error: str, cause: str) -> None:
     states = History(history(last))
     states.told = len(states.events)
 
     ended = execution_of(states).poll().ended
 
+    assert ended is not None
     assert (ended.output, ended.error, ended.cause) == (None, error, cause)
 
 
-def test_chart_has_a_character_for_each_k():
+def test_chart_has_a_character_for_each_k() -> None:
     progress = Progress("ScoreK", [8, 9, 10, 11, 12], {8: 0.25, 9: 0.5, 10: None, 12: 0.4})
 
     assert silhouette_chart(progress) == "▁█x·▅"
     assert state_line(progress) == "ScoreK 4/5 K, best silhouette 0.500 at K = 9"
 
 
-def test_chart_of_equal_silhouettes_is_full():
+def test_chart_of_equal_silhouettes_is_full() -> None:
     assert silhouette_chart(Progress("ScoreK", [8, 9], {8: 0.5, 9: 0.5})) == "██"
     assert silhouette_chart(Progress("ScoreK", [8, 9], {8: None})) == "x·"
     assert silhouette_chart(Progress("Sample")) == ""
 
 
 @pytest.fixture
-def folder(tmp_path) -> Path:
+def folder(tmp_path: Path) -> Path:
     for name in ("b.JPG", "deep/er/a.png", "notes.txt", "out/a.png", "deep/._c.jpg"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -150,7 +162,7 @@ def folder(tmp_path) -> Path:
     return tmp_path
 
 
-def test_folder_gives_its_images_but_not_the_results(folder):
+def test_folder_gives_its_images_but_not_the_results(folder: Path) -> None:
     jobs, left_out = find_jobs([folder], folder / "out")
 
     assert not left_out
@@ -158,13 +170,13 @@ def test_folder_gives_its_images_but_not_the_results(folder):
     assert [job.stem for job in jobs] == ["b", "deep/er/a"]
 
 
-def test_named_file_is_taken_whatever_its_name(folder):
+def test_named_file_is_taken_whatever_its_name(folder: Path) -> None:
     (job,), _ = find_jobs([folder / "notes.txt", folder / "notes.txt"], folder / "out")
 
     assert (job.path, job.stem) == (folder / "notes.txt", "notes")
 
 
-def test_image_whose_name_is_taken_is_left_out_by_name(folder):
+def test_image_whose_name_is_taken_is_left_out_by_name(folder: Path) -> None:
     (folder / "b.png").touch()
     jobs, (left_out,) = find_jobs([folder, folder], folder / "out")
 
@@ -174,7 +186,7 @@ def test_image_whose_name_is_taken_is_left_out_by_name(folder):
 
 
 @pytest.mark.parametrize("images", [["none.jpg"], ["folder.png"]])
-def test_what_cannot_be_done_is_bad_usage(folder, images):
+def test_what_cannot_be_done_is_bad_usage(folder: Path, images: list[str]) -> None:
     with pytest.raises(UsageError, match=images[0]):
         find_jobs([folder / image for image in images], folder / "elsewhere")
 
@@ -188,29 +200,32 @@ def test_what_cannot_be_done_is_bad_usage(folder, images):
         (["--error-budget", "50"], "error-budget '50' is not a number from 0.1 to 20"),
     ],
 )
-def test_what_no_stack_takes_is_bad_usage(arguments, said, capsys):
+def test_what_no_stack_takes_is_bad_usage(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["none.jpg", "--stack", "none", *arguments]) == BAD_USAGE
 
     assert said in capsys.readouterr().err
 
 
-def test_every_option_has_a_flag_of_its_name():
+def test_every_option_has_a_flag_of_its_name() -> None:
     flags = {flag for action in command()._actions for flag in action.option_strings}
 
     assert {f"--{name}" for name in FIELDS} <= flags
 
 
-def test_journal_remembers_until_it_forgets(tmp_path):
+def test_journal_remembers_until_it_forgets(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     first, second = Path("a.jpg"), Path("deep/a.jpg")
     entry = Entry(1, 2, "bucket", {"criterion": "c"}, "version", "arn", done=True)
+    other = Entry(3, 4, "bucket", {}, "other")
     journal.write(first, entry)
-    journal.write(second, Entry(3, 4, "bucket", {}, "other"))
+    journal.write(second, other)
 
     assert Journal(tmp_path).read(first) == entry
     assert Journal(tmp_path).read(Path("a.png")) is None
     journal.forget(first)
     assert journal.read(first) is None
-    assert journal.read(second).version_id == "other"
+    assert journal.read(second) == other
     journal.forget(second)
     assert list(tmp_path.iterdir()) == []

@@ -6,6 +6,7 @@ Skipped where no container engine answers: `emulator/podman/serve` starts one.
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ import pytest
 
 from emulator import engine
 from emulator.invoke import EVENTS, invoke
+from tests.support.fixtures import Aws
 
 BUCKETS = {"WORK_BUCKET": "invokedwork", "OUTPUT_BUCKET": "invokedoutput"}
 
 
 @pytest.fixture(scope="module")
-def container_engine():
+def container_engine() -> None:
     """A container engine that answers, or the test is skipped."""
     # In a process of its own, for docker leaves a socket open that could not connect.
     ping = [sys.executable, "-c", "import docker; docker.from_env().ping()"]
@@ -27,7 +29,7 @@ def container_engine():
 
 
 @pytest.fixture
-def invoked(container_engine, engine_port, tmp_path):
+def invoked(container_engine: str, engine_port: int, tmp_path: Path) -> Callable[..., Any]:
     """Invoke a function with its recorded event, but for what is given; return its answer."""
     variables = tmp_path / "env.json"
     parameters = BUCKETS | {"AWS_ENDPOINT_URL_S3": engine.endpoint(engine_port)}
@@ -41,7 +43,9 @@ def invoked(container_engine, engine_port, tmp_path):
     return call
 
 
-def test_each_function_does_its_part_in_a_container(invoked, aws, photo: Path):
+def test_each_function_does_its_part_in_a_container(
+    invoked: Callable[..., Any], aws: Aws, photo: Path
+) -> None:
     s3 = aws("s3")
     for bucket in ("invokedinput", *BUCKETS.values()):
         s3.create_bucket(Bucket=bucket)

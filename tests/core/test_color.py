@@ -21,12 +21,12 @@ PUBLISHED = {
 
 
 @pytest.mark.parametrize("color", PUBLISHED)
-def test_oklab_is_as_published(color):
+def test_oklab_is_as_published(color: str) -> None:
     np.testing.assert_allclose(srgb_to_oklab(from_hex([color]))[0], PUBLISHED[color], atol=1e-4)
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 255)] * 3), min_size=1))
-def test_hex_is_read_as_it_is_written(levels):
+def test_hex_is_read_as_it_is_written(levels: list[tuple[int, ...]]) -> None:
     palette = np.array(levels, dtype=np.uint8)
 
     np.testing.assert_array_equal(from_hex(to_hex(palette)), palette)

@@ -12,7 +12,7 @@ MOST_KILOBYTES = 200_000
 """That decoding one of them may take, besides what an empty file does: less than a bomb would."""
 
 
-def test_every_file_has_a_known_end_within_bounded_memory():
+def test_every_file_has_a_known_end_within_bounded_memory() -> None:
     command = [sys.executable, "-m", "tests.support.decode_each"]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     ends, kilobytes = {}, {}

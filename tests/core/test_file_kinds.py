@@ -2,10 +2,14 @@
 
 import io
 import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import pyvips
+from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from quantization.decoding import open_image
@@ -16,15 +20,15 @@ P3 = pyvips.Image.profile_load("p3")
 
 
 @pytest.fixture(scope="module")
-def picture(photo) -> Pillow.Image:
+def picture(photo: Path) -> Pillow.Image:
     """Return a photo's detail, without a profile."""
     with Pillow.open(photo) as whole:
         return Pillow.fromarray(np.asarray(whole.crop((100, 60, 164, 108))))
 
 
 @pytest.fixture
-def decode(tmp_path):
-    def decode(body: bytes) -> np.ndarray:
+def decode(tmp_path: Path) -> Callable[[bytes], NDArray[np.uint8]]:
+    def decode(body: bytes) -> NDArray[np.uint8]:
         path = tmp_path / "upload"
         path.write_bytes(body)
         return open_image(path, max_pixels=10**6).pixels()
@@ -33,7 +37,7 @@ def decode(tmp_path):
 
 
 @pytest.fixture
-def refusal(decode):
+def refusal(decode: Callable[[bytes], NDArray[np.uint8]]) -> Callable[[bytes], str]:
     def refusal(body: bytes) -> str:
         with pytest.raises(UnsupportedImage) as refused:
             decode(body)
@@ -42,18 +46,18 @@ def refusal(decode):
     return refusal
 
 
-def saved(image: Pillow.Image, kind: str, **options) -> bytes:
+def saved(image: Pillow.Image, kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
-def by_pillow(body: bytes, mode: str = "RGB") -> np.ndarray:
+def by_pillow(body: bytes, mode: str = "RGB") -> NDArray[np.uint8]:
     with Pillow.open(io.BytesIO(body)) as image:
         return np.asarray(image.convert(mode))
 
 
-def furthest(actual, expected) -> int:
+def furthest(actual: NDArray[np.uint8], expected: NDArray[np.uint8]) -> int:
     assert actual.shape == expected.shape
     return int(np.abs(actual.astype(int) - expected).max())
 
@@ -61,7 +65,9 @@ def furthest(actual, expected) -> int:
 # Half pictures
 
 
-def test_jpeg_without_its_end_is_whole(decode, picture):
+def test_jpeg_without_its_end_is_whole(
+    decode: Callable[[bytes], NDArray[np.uint8]], picture: Pillow.Image
+) -> None:
     whole = saved(picture, "JPEG")
 
     np.testing.assert_array_equal(decode(whole[:-2]), decode(whole))
@@ -70,13 +76,17 @@ def test_jpeg_without_its_end_is_whole(decode, picture):
 
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("end", [b"\xff\xd9", b"", bytes(20_000)])
-def test_jpeg_that_lacks_pixels_is_refused(progressive, end, refusal, picture):
+def test_jpeg_that_lacks_pixels_is_refused(
+    progressive: bool, end: bytes, refusal: Callable[[bytes], str], picture: Pillow.Image
+) -> None:
     whole = saved(picture, "JPEG", quality=95, progressive=progressive)
 
     assert "cut off" in refusal(whole[: len(whole) * 2 // 3] + end)
 
 
-def test_jpeg_with_bytes_between_its_segments_is_whole(decode, picture):
+def test_jpeg_with_bytes_between_its_segments_is_whole(
+    decode: Callable[[bytes], NDArray[np.uint8]], picture: Pillow.Image
+) -> None:
     whole = saved(picture, "JPEG")
 
     np.testing.assert_array_equal(decode(whole[:20] + b"junk" + whole[20:]), decode(whole))
@@ -84,7 +94,9 @@ def test_jpeg_with_bytes_between_its_segments_is_whole(decode, picture):
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_png_without_its_end_is_whole(mode, decode, picture):
+def test_png_without_its_end_is_whole(
+    mode: str, decode: Callable[[bytes], NDArray[np.uint8]], picture: Pillow.Image
+) -> None:
     picture = picture.convert(mode)
     whole = saved(picture, "PNG")
     with_text = before(whole, b"IEND", chunk(b"tEXt", b"Comment\0" + b"x" * 50))
@@ -93,27 +105,35 @@ def test_png_without_its_end_is_whole(mode, decode, picture):
     np.testing.assert_array_equal(decode(with_text[:-40]), np.asarray(picture))
 
 
-def test_png_that_lacks_pixels_is_refused(refusal, picture):
+def test_png_that_lacks_pixels_is_refused(
+    refusal: Callable[[bytes], str], picture: Pillow.Image
+) -> None:
     whole = saved(picture, "PNG")
 
     assert "cut off" in refusal(whole[:-40])
     assert "cut off" in refusal(whole[: len(whole) // 2] + whole[-12:])
 
 
-def test_webp_whose_metadata_are_cut_is_whole(decode, picture):
+def test_webp_whose_metadata_are_cut_is_whole(
+    decode: Callable[[bytes], NDArray[np.uint8]], picture: Pillow.Image
+) -> None:
     whole = saved(picture, "WEBP", lossless=True, xmp=b"x" * 200)
 
     np.testing.assert_array_equal(decode(whole[:-50]), np.asarray(picture))
 
 
-def test_tiff_whose_tiles_are_missing_is_refused(refusal, decode):
+def test_tiff_whose_tiles_are_missing_is_refused(
+    refusal: Callable[[bytes], str], decode: Callable[[bytes], NDArray[np.uint8]]
+) -> None:
     whole = tiff(np.full((64, 64, 3), 200, np.uint8), 2, tile=32)
 
     assert np.unique(decode(whole)).tolist() == [200]
     assert "tiles are missing" in refusal(whole[:-1])
 
 
-def test_tiff_with_a_damaged_tile_is_refused(refusal, picture):
+def test_tiff_with_a_damaged_tile_is_refused(
+    refusal: Callable[[bytes], str], picture: Pillow.Image
+) -> None:
     levels = pyvips.Image.new_from_array(np.asarray(picture))
     options = {"tile": True, "tile_width": 16, "tile_height": 16, "compression": "deflate"}
     whole = bytearray(levels.copy(interpretation="srgb").tiffsave_buffer(**options))
@@ -144,14 +164,16 @@ def test_tiff_with_a_damaged_tile_is_refused(refusal, picture):
         (tiff(flat(9, "u1", 3), 2, compression=6), "JPEG of the old style"),
     ],
 )
-def test_tiff_that_would_be_wrong_is_refused_by_name(body, variety, refusal):
+def test_tiff_that_would_be_wrong_is_refused_by_name(
+    body: bytes, variety: str, refusal: Callable[[bytes], str]
+) -> None:
     message = refusal(body)
 
     assert variety in message
     assert "damaged" not in message
 
 
-def test_tiff_in_ycbcr_is_converted(decode):
+def test_tiff_in_ycbcr_is_converted(decode: Callable[[bytes], NDArray[np.uint8]]) -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
     ycbcr = np.asarray(Pillow.fromarray(rgb).convert("YCbCr"))
     body = tiff(ycbcr, 6, more=[(530, 3, [1, 1])])
@@ -160,7 +182,9 @@ def test_tiff_in_ycbcr_is_converted(decode):
     assert furthest(decode(body), rgb) <= 2
 
 
-def test_tiff_in_lab_is_converted(decode, picture):
+def test_tiff_in_lab_is_converted(
+    decode: Callable[[bytes], NDArray[np.uint8]], picture: Pillow.Image
+) -> None:
     levels = pyvips.Image.new_from_array(np.asarray(picture)).copy(interpretation="srgb")
     deep = levels.colourspace("lab").numpy()
     eight = np.rint(deep * [255 / 100, 1, 1]).astype(np.int16).astype(np.uint8)
@@ -170,13 +194,15 @@ def test_tiff_in_lab_is_converted(decode, picture):
     assert furthest(decode(tiff(sixteen, 8)), np.asarray(picture)) <= 1
 
 
-def test_spot_channels_of_a_tiff_are_left_out(decode):
+def test_spot_channels_of_a_tiff_are_left_out(decode: Callable[[bytes], NDArray[np.uint8]]) -> None:
     levels = np.arange(8 * 8 * 5, dtype=np.uint16).reshape(8, 8, 5).astype(np.uint8)
 
     np.testing.assert_array_equal(decode(tiff(levels, 2, extra=(2, 0))), levels[:, :, :4])
 
 
-def test_later_pages_of_a_tiff_may_be_faulty(decode, picture):
+def test_later_pages_of_a_tiff_may_be_faulty(
+    decode: Callable[[bytes], NDArray[np.uint8]], picture: Pillow.Image
+) -> None:
     body = bytearray(saved(picture, "TIFF", save_all=True, append_images=[picture]))
     (first,) = struct.unpack_from("<I", body, 4)
     (entries,) = struct.unpack_from("<H", body, first)
@@ -191,14 +217,16 @@ RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
 
 @pytest.mark.parametrize("header", [40, 52, 56, 108, 124])
-def test_bmp_masks_of_16_bits(header, decode):
+def test_bmp_masks_of_16_bits(header: int, decode: Callable[[bytes], NDArray[np.uint8]]) -> None:
     masks = (0xF800, 0x7E0, 0x1F, *([0] if header > 52 else []))
     body = bmp(2, 1, 16, b"\xff\xff\x00\xf8", compression=3, masks=masks, header=header)
 
     np.testing.assert_array_equal(decode(body), [[WHITE, RED]])
 
 
-def test_bmp_without_masks_uses_the_whole_range(decode):
+def test_bmp_without_masks_uses_the_whole_range(
+    decode: Callable[[bytes], NDArray[np.uint8]],
+) -> None:
     body = bmp(2, 1, 16, b"\xff\x7f\x10\x42")
 
     assert furthest(decode(body), by_pillow(body)) <= 1
@@ -206,14 +234,16 @@ def test_bmp_without_masks_uses_the_whole_range(decode):
 
 
 @pytest.mark.parametrize("masks", [(0xFF, 0xFF00, 0xFF0000), (0xFF000000, 0xFF0000, 0xFF00)])
-def test_bmp_masks_in_any_order(masks, decode):
+def test_bmp_masks_in_any_order(
+    masks: tuple[int, ...], decode: Callable[[bytes], NDArray[np.uint8]]
+) -> None:
     data = b"".join(struct.pack("<I", mask) for mask in (*masks, sum(masks)))
     body = bmp(4, 1, 32, data, compression=3, masks=masks)
 
     np.testing.assert_array_equal(decode(body), [[RED, GREEN, BLUE, WHITE]])
 
 
-def test_bmp_alpha_is_kept(decode):
+def test_bmp_alpha_is_kept(decode: Callable[[bytes], NDArray[np.uint8]]) -> None:
     levels = np.random.default_rng(0).integers(0, 256, (4, 5, 4), np.uint8)
     masks = (0xFF0000, 0xFF00, 0xFF, 0xFF000000)
     data = levels[::-1, :, [2, 1, 0, 3]].tobytes()
@@ -235,7 +265,9 @@ PALETTE = bytes([0, 0, 0, 0, 255, 255, 255, 0, 0, 0, 255, 0]) + bytes(4 * 253)
         (b"\3\1\0\2\2\1\1\2\0\0\6\2", [[2] * 6, [0] * 5 + [2], [1] * 3 + [0] * 3]),
     ],
 )
-def test_bmp_run_lengths(rows, expected, decode):
+def test_bmp_run_lengths(
+    rows: bytes, expected: list[list[int]], decode: Callable[[bytes], NDArray[np.uint8]]
+) -> None:
     """Rows are whole, run on, hold literal pixels, or skip some; the last of them is on top."""
     body = bmp(6, 3, 8, rows + b"\0\1", compression=1, palette=PALETTE)
 
@@ -243,7 +275,9 @@ def test_bmp_run_lengths(rows, expected, decode):
     np.testing.assert_array_equal(decode(body), colors[expected])
 
 
-def test_bmp_run_lengths_of_nibbles(decode, picture):
+def test_bmp_run_lengths_of_nibbles(
+    decode: Callable[[bytes], NDArray[np.uint8]], picture: Pillow.Image
+) -> None:
     rows = b"\5\x12\0\5\x21\x02\x10\0\0\0"
     body = bmp(10, 2, 4, rows * 2 + b"\0\1", compression=2, palette=PALETTE[:64])
 
@@ -251,7 +285,7 @@ def test_bmp_run_lengths_of_nibbles(decode, picture):
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
-def test_bmp_of_few_bits(bits, decode):
+def test_bmp_of_few_bits(bits: int, decode: Callable[[bytes], NDArray[np.uint8]]) -> None:
     palette = np.random.default_rng(bits).integers(0, 256, (2**bits, 4), np.uint8)
     stored = np.random.default_rng(0).integers(0, 256, (3, 4), np.uint8)
     digits = np.unpackbits(stored, axis=1).reshape(3, -1, bits)
@@ -262,13 +296,13 @@ def test_bmp_of_few_bits(bits, decode):
     np.testing.assert_array_equal(decode(body), palette[indices[::-1, :-1]][:, :, 2::-1])
 
 
-def test_bmp_rows_may_run_down(decode):
+def test_bmp_rows_may_run_down(decode: Callable[[bytes], NDArray[np.uint8]]) -> None:
     body = bmp(1, -2, 24, bytes([0, 0, 255, 0, 255, 0, 0, 0]))
 
     np.testing.assert_array_equal(decode(body), [[RED], [BLUE]])
 
 
-def test_bmp_for_printers_is_refused_by_name(refusal):
+def test_bmp_for_printers_is_refused_by_name(refusal: Callable[[bytes], str]) -> None:
     assert "compression 4" in refusal(bmp(8, 8, 24, bytes(192), compression=4))
 
 
@@ -284,7 +318,9 @@ def codes(*numbers: int) -> bytes:
 CLEAR, END = 4, 5
 
 
-def test_gif_leaves_what_the_frame_does_not_fill_transparent(decode):
+def test_gif_leaves_what_the_frame_does_not_fill_transparent(
+    decode: Callable[[bytes], NDArray[np.uint8]],
+) -> None:
     body = gif((3, 2), (1, 1, 1, 1), codes(CLEAR, 1, END), bytes(RED) + bytes(GREEN))
 
     expected = np.zeros((2, 3, 4), np.uint8)
@@ -292,25 +328,27 @@ def test_gif_leaves_what_the_frame_does_not_fill_transparent(decode):
     np.testing.assert_array_equal(decode(body), expected)
 
 
-def test_gif_keeps_the_size_of_its_screen(decode):
+def test_gif_keeps_the_size_of_its_screen(decode: Callable[[bytes], NDArray[np.uint8]]) -> None:
     body = gif((1, 1), (0, 0, 2, 1), codes(CLEAR, 1, 0, END), bytes(RED) + bytes(GREEN))
 
     np.testing.assert_array_equal(decode(body), [[GREEN]])
 
 
-def test_gif_without_an_end_code_keeps_its_last_pixel(decode):
+def test_gif_without_an_end_code_keeps_its_last_pixel(
+    decode: Callable[[bytes], NDArray[np.uint8]],
+) -> None:
     body = gif((2, 1), (0, 0, 2, 1), codes(CLEAR, 1, 1), bytes(RED) + bytes(GREEN))
 
     np.testing.assert_array_equal(decode(body), [[GREEN, GREEN]])
 
 
-def test_gif_that_lacks_pixels_is_refused(refusal):
+def test_gif_that_lacks_pixels_is_refused(refusal: Callable[[bytes], str]) -> None:
     body = gif((9, 9), (0, 0, 9, 9), codes(CLEAR, 1, 0, END), bytes(RED) + bytes(GREEN))
 
     assert "pixels of its first frame are missing" in refusal(body)
 
 
-def test_gif_that_shows_nothing_is_empty(decode):
+def test_gif_that_shows_nothing_is_empty(decode: Callable[[bytes], NDArray[np.uint8]]) -> None:
     body = gif((1, 1), (1, 1, 1, 1), codes(CLEAR, 1, END), bytes(RED) + bytes(GREEN))
 
     with pytest.raises(EmptyImage):
@@ -320,7 +358,9 @@ def test_gif_that_shows_nothing_is_empty(decode):
 # PNG
 
 
-def test_png_keywords_may_be_in_latin_1(decode, picture):
+def test_png_keywords_may_be_in_latin_1(
+    decode: Callable[[bytes], NDArray[np.uint8]], picture: Pillow.Image
+) -> None:
     body = before(saved(picture, "PNG"), b"IDAT", chunk(b"tEXt", "Größe\0x".encode("latin-1")))
 
     np.testing.assert_array_equal(decode(body), np.asarray(picture))
@@ -333,14 +373,18 @@ CHRM_P3 = chunk(b"cHRM", struct.pack(">8I", *(round(x * 100_000) for x in DISPLA
 
 @pytest.mark.parametrize("chunks", [CICP_P3, CHRM_P3])
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_png_colors_given_by_numbers_are_those_of_the_profile(chunks, mode, decode, picture):
+def test_png_colors_given_by_numbers_are_those_of_the_profile(
+    chunks: bytes, mode: str, decode: Callable[[bytes], NDArray[np.uint8]], picture: Pillow.Image
+) -> None:
     picture = picture.convert(mode)
     numbers = before(saved(picture, "PNG"), b"IDAT", chunks)
 
     assert furthest(decode(numbers), decode(saved(picture, "PNG", icc_profile=P3))) <= 2
 
 
-def test_png_colors_follow_the_standards_order(decode, picture):
+def test_png_colors_follow_the_standards_order(
+    decode: Callable[[bytes], NDArray[np.uint8]], picture: Pillow.Image
+) -> None:
     plain = saved(picture, "PNG")
     gamma = chunk(b"gAMA", struct.pack(">I", 100_000))
     srgb = chunk(b"sRGB", b"\0")
@@ -353,7 +397,7 @@ def test_png_colors_follow_the_standards_order(decode, picture):
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_png_gamma_is_applied(mode, decode):
+def test_png_gamma_is_applied(mode: str, decode: Callable[[bytes], NDArray[np.uint8]]) -> None:
     """A linear ramp reads as sRGB's curve, IEC 61966-2-1."""
     ramp = np.broadcast_to(np.arange(256, dtype=np.uint8), (4, 256))
     body = saved(Pillow.fromarray(ramp).convert(mode), "PNG")
@@ -364,13 +408,17 @@ def test_png_gamma_is_applied(mode, decode):
         assert np.abs(decoded[:, level].astype(int) - expected).max() <= 1
 
 
-def test_png_in_high_dynamic_range_is_refused_by_name(refusal, picture):
+def test_png_in_high_dynamic_range_is_refused_by_name(
+    refusal: Callable[[bytes], str], picture: Pillow.Image
+) -> None:
     body = before(saved(picture, "PNG"), b"IDAT", chunk(b"cICP", bytes([9, 16, 0, 1])))
 
     assert "high dynamic range" in refusal(body)
 
 
-def test_png_may_say_behind_its_pixels_how_it_is_turned(decode, picture):
+def test_png_may_say_behind_its_pixels_how_it_is_turned(
+    decode: Callable[[bytes], NDArray[np.uint8]], picture: Pillow.Image
+) -> None:
     exif = Pillow.Exif()
     exif[0x112] = 6
     body = before(saved(picture, "PNG"), b"IEND", chunk(b"eXIf", exif.tobytes()[6:]))
@@ -382,7 +430,9 @@ def test_png_may_say_behind_its_pixels_how_it_is_turned(decode, picture):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-def test_profile_that_does_not_link_is_passed_over(kind, decode, picture):
+def test_profile_that_does_not_link_is_passed_over(
+    kind: str, decode: Callable[[bytes], NDArray[np.uint8]], picture: Pillow.Image
+) -> None:
     broken = bytearray(pyvips.Image.profile_load("srgb"))
     at = bytes(broken).index(b"rTRC")
     (offset,) = struct.unpack_from(">I", broken, at + 4)
@@ -397,7 +447,9 @@ def test_profile_that_does_not_link_is_passed_over(kind, decode, picture):
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_avif_sequence_without_a_still_image_shows_its_first_frame(mode, decode, picture):
+def test_avif_sequence_without_a_still_image_shows_its_first_frame(
+    mode: str, decode: Callable[[bytes], NDArray[np.uint8]], picture: Pillow.Image
+) -> None:
     picture = picture.convert(mode)
     if mode == "RGBA":
         picture.putalpha(picture.getchannel("R"))
@@ -438,14 +490,18 @@ def test_avif_sequence_without_a_still_image_shows_its_first_frame(mode, decode,
         (b"# A text, not an image", "a text"),
     ],
 )
-def test_refusal_names_what_the_file_is(head, name, refusal):
+def test_refusal_names_what_the_file_is(
+    head: bytes, name: str, refusal: Callable[[bytes], str]
+) -> None:
     assert name in refusal(head + b"\xff" * 8 if head[0] != ord("#") else head)
 
 
 @pytest.mark.parametrize(
     ("marker", "bits", "name"), [(0xC3, 8, "lossless"), (0xC1, 12, "12 bits"), (0xC5, 8, "hierar")]
 )
-def test_jpeg_that_is_not_read_is_refused_by_name(marker, bits, name, refusal, picture):
+def test_jpeg_that_is_not_read_is_refused_by_name(
+    marker: int, bits: int, name: str, refusal: Callable[[bytes], str], picture: Pillow.Image
+) -> None:
     body = bytearray(saved(picture, "JPEG"))
     at = body.index(b"\xff\xc0")
     body[at + 1], body[at + 4] = marker, bits
@@ -454,7 +510,9 @@ def test_jpeg_that_is_not_read_is_refused_by_name(marker, bits, name, refusal, p
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF", "BMP"])
-def test_no_message_shows_a_path_or_the_name_of_a_library(kind, refusal, tmp_path, picture):
+def test_no_message_shows_a_path_or_the_name_of_a_library(
+    kind: str, refusal: Callable[[bytes], str], tmp_path: Path, picture: Pillow.Image
+) -> None:
     whole = saved(picture, kind)
     for length in (20, 60, len(whole) // 2):
         message = refusal(whole[:length]).lower()
@@ -462,7 +520,9 @@ def test_no_message_shows_a_path_or_the_name_of_a_library(kind, refusal, tmp_pat
         assert not any(name in message for name in ("vips", "opencv", "lib", "2vips"))
 
 
-def test_warnings_of_libvips_are_not_handled_in_python(decode, caplog):
+def test_warnings_of_libvips_are_not_handled_in_python(
+    decode: Callable[[bytes], NDArray[np.uint8]], caplog: pytest.LogCaptureFixture
+) -> None:
     """GLib ends the process where handling a warning leads to another, by way of the garbage."""
     body = tiff(flat(200, "u1", 4), 2)  # What the fourth channel is remains unsaid.
 

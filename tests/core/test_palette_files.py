@@ -2,6 +2,8 @@
 
 import io
 import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -27,7 +29,7 @@ def colors(palette: list[Swatch]) -> list[str]:
 
 
 @given(names, palettes)
-def test_gimp_palette_is_read_by_pillow(name, palette):
+def test_gimp_palette_is_read_by_pillow(name: str, palette: list[Swatch]) -> None:
     levels, mode = GimpPaletteFile(io.BytesIO(to_gpl(name, palette))).getpalette()
 
     assert mode == "RGB"
@@ -35,7 +37,9 @@ def test_gimp_palette_is_read_by_pillow(name, palette):
 
 
 @given(names, palettes)
-def test_adobe_swatches_are_read_by_swatch(tmp_path_factory, name, palette):
+def test_adobe_swatches_are_read_by_swatch(
+    tmp_path_factory: pytest.TempPathFactory, name: str, palette: list[Swatch]
+) -> None:
     path = tmp_path_factory.getbasetemp() / "palette.ase"
     path.write_bytes(to_ase(name, palette))
 
@@ -50,17 +54,15 @@ def test_adobe_swatches_are_read_by_swatch(tmp_path_factory, name, palette):
     assert read == [list(bytes.fromhex(color[1:])) for color in colors(palette)]
 
 
-@pytest.mark.parametrize("write", [to_gpl, to_css])
-def test_name_stays_in_its_line(write):
+@pytest.mark.parametrize(("write", "line"), [(to_gpl, "Name: a b c"), (to_css, "/* a b c */")])
+def test_name_stays_in_its_line(write: Callable[[str, Sequence[Swatch]], bytes], line: str) -> None:
     text = write(" a\nb\0c ", [Swatch("#000000", 1.0)]).decode()
 
-    assert [line for line in text.splitlines() if "a b c" in line] == [
-        {to_gpl: "Name: a b c", to_css: "/* a b c */"}[write]
-    ]
+    assert [read for read in text.splitlines() if "a b c" in read] == [line]
 
 
 @given(names | st.just("a */ } body { x"), palettes)
-def test_css_is_read_by_tinycss2(name, palette):
+def test_css_is_read_by_tinycss2(name: str, palette: list[Swatch]) -> None:
     comment, rule = tinycss2.parse_stylesheet(to_css(name, palette).decode(), skip_whitespace=True)
 
     assert comment.type == "comment"
@@ -74,13 +76,15 @@ def test_css_is_read_by_tinycss2(name, palette):
 
 
 @pytest.fixture
-def result(tmp_path):
+def result(tmp_path: Path) -> Path:
     path = tmp_path / "späth photo.json"
     path.write_text(json.dumps(RESULT))
     return path
 
 
-def test_command_writes_all_beside_the_result(result, capsys):
+def test_command_writes_all_beside_the_result(
+    result: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert command.main([str(result)]) == 0
 
     palette = msgspec.convert(RESULT, Result).palette
@@ -90,13 +94,15 @@ def test_command_writes_all_beside_the_result(result, capsys):
         assert path.read_bytes() == writer.write("a.jpg", palette)
 
 
-def test_command_writes_what_is_asked_for(result):
+def test_command_writes_what_is_asked_for(result: Path) -> None:
     assert command.main([str(result), "--format", "css"]) == 0
 
     assert {path.suffix for path in result.parent.iterdir()} == {".json", ".css"}
 
 
-def test_command_writes_the_palette_of_another_k(result, capsys):
+def test_command_writes_the_palette_of_another_k(
+    result: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert command.main([str(result), "--k", "3", "--format", "css"]) == 0
 
     written = result.with_name("späth photo-3.css")
@@ -108,7 +114,9 @@ def test_command_writes_the_palette_of_another_k(result, capsys):
 
 
 @pytest.mark.parametrize("k", ["2", "7"], ids=["failed", "not tried"])
-def test_command_says_which_k_there_are(result, capsys, k):
+def test_command_says_which_k_there_are(
+    result: Path, capsys: pytest.CaptureFixture[str], k: str
+) -> None:
     assert command.main([str(result), "--k", k]) == 1
 
     captured = capsys.readouterr()
@@ -116,14 +124,16 @@ def test_command_says_which_k_there_are(result, capsys, k):
     assert captured.err == f"{result}: no palette of {k} colors; it has 1, 3\n"
 
 
-def test_shares_are_known_of_the_images_own_palette(result):
+def test_shares_are_known_of_the_images_own_palette(result: Path) -> None:
     decoded = msgspec.json.decode(result.read_bytes(), type=Result)
 
     assert decoded.palettes()[1] == [Swatch("#00ff7f", 1.0)]
     assert {swatch.share for swatch in decoded.palettes()[3]} == {None}
 
 
-def test_command_names_what_is_no_result(result, tmp_path, capsys):
+def test_command_names_what_is_no_result(
+    result: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     other = tmp_path / "other.json"
     other.write_text("{}")
 

@@ -3,16 +3,20 @@
 import io
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from html import escape
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from quantization.contract import Score, Source
-from quantization.decoding import open_image
+from quantization.decoding import Image, open_image
 from quantization.options import Options
 from quantization.report import previews
 from quantization.report.charts import _ticks, curves
@@ -23,10 +27,10 @@ from tests.support.results import result_with
 
 
 @pytest.fixture
-def image_of(tmp_path):
+def image_of(tmp_path: Path) -> Callable[[NDArray[np.uint8]], Image]:
     """Open an image that has these pixels."""
 
-    def write(pixels):
+    def write(pixels: NDArray[np.uint8]) -> Image:
         path = tmp_path / "image.png"
         Pillow.fromarray(pixels).save(path)
         return open_image(path, max_pixels=10**9)
@@ -35,7 +39,7 @@ def image_of(tmp_path):
 
 
 @pytest.fixture
-def preview(image_of):
+def preview(image_of: Callable[[NDArray[np.uint8]], Image]) -> Preview:
     """The preview of a gray picture of 40 x 30 pixels."""
     pixels = np.full((30, 40, 3), 200, dtype=np.uint8)
     seen = Preview(image_of(pixels))
@@ -48,7 +52,7 @@ def text_of(html: str) -> str:
     return " ".join(re.sub(r"<[^>]*>", " ", body).split())
 
 
-def test_report_says_what_the_result_says(preview):
+def test_report_says_what_the_result_says(preview: Preview) -> None:
     text = text_of(report(result_with(), preview, {"Sample": 0.26, "Render": 1.0}))
 
     assert "photo.jpg in 10 colors" in text
@@ -109,7 +113,7 @@ CLUSTERS = scores_of({8: (0.7, 3.0), 9: (0.9, 2.5), 10: (0.6, 1.9), 11: (0.5, 1.
         ({"k": 10, "k_min": 12, "scores": CLUSTERS[2:3]}, "only 10 colors; all are kept"),
     ],
 )
-def test_reason_is_true_for_every_path_of_the_rule(changes, said):
+def test_reason_is_true_for_every_path_of_the_rule(changes: dict[str, Any], said: str) -> None:
     scores = changes["scores"]
     options = Options(
         criterion=changes.get("criterion", "silhouette"),
@@ -128,7 +132,7 @@ def test_reason_is_true_for_every_path_of_the_rule(changes, said):
     assert said in why(result)
 
 
-def test_nothing_comes_from_elsewhere(preview):
+def test_nothing_comes_from_elsewhere(preview: Preview) -> None:
     html = report(result_with(), preview, {})
 
     links = re.findall(r"(?:src|href)=\"(?!data:image/|https://eu-west-1\.console)([^\"]*)", html)
@@ -138,7 +142,7 @@ def test_nothing_comes_from_elsewhere(preview):
 
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"><img src=x>', "a&b;c$k${name}"])
-def test_names_are_text(name, preview):
+def test_names_are_text(name: str, preview: Preview) -> None:
     source = Source("input", name, "<i>v</i>", "etag", "0A", width=400, height=300)
     html = report(result_with(source=source), preview, {"<b>": 1.0})
 
@@ -147,7 +151,7 @@ def test_names_are_text(name, preview):
     assert f"<h1>{escape(name.rpartition('/')[2])} in 10 colors</h1>" in html
 
 
-def test_curve_has_a_gap_where_a_value_is_missing(preview):
+def test_curve_has_a_gap_where_a_value_is_missing(preview: Preview) -> None:
     html = report(result_with(), preview, {})
 
     lines = re.findall(r'<polyline class="curve" points="([^"]*)"', html)
@@ -155,13 +159,13 @@ def test_curve_has_a_gap_where_a_value_is_missing(preview):
     assert html.count("<circle") == 4
 
 
-def test_criteria_that_agree_share_a_mark(preview):
+def test_criteria_that_agree_share_a_mark(preview: Preview) -> None:
     html = report(result_with(picks={"silhouette": 10, "guarded": 10}), preview, {})
 
     assert re.findall(r">([^<>]*: \d+)</text>", html) == ["silhouette, guarded: 10"] * 2
 
 
-def test_single_k_without_silhouette_has_a_report(preview):
+def test_single_k_without_silhouette_has_a_report(preview: Preview) -> None:
     scores = [
         Score(k=1, silhouette=None, inertia=0.0, error=0.0, accent_error=0.0, palette=["#336699"])
     ]
@@ -176,14 +180,14 @@ def test_single_k_without_silhouette_has_a_report(preview):
     assert "picked" not in text
 
 
-def test_curves_are_an_image_of_their_own():
+def test_curves_are_an_image_of_their_own() -> None:
     picture = ET.fromstring(curves(result_with(silhouette_at="edge")))
 
     ns = "{http://www.w3.org/2000/svg}"
     texts = [text.text for text in picture.iter(f"{ns}text")]
     assert texts.count("silhouette: 8") == texts.count("guarded: 10") == 2
     assert len(picture.findall(f".//{ns}circle")) == 4
-    assert "silhouette picks 8, guarded picks 10" in picture.get("aria-label")
+    assert "silhouette picks 8, guarded picks 10" in picture.attrib["aria-label"]
 
 
 @pytest.mark.parametrize(
@@ -193,19 +197,20 @@ def test_curves_are_an_image_of_their_own():
         ("arn:aws-cn:states:cn-north-1:1:e:m:n", "https://cn-north-1.console.amazonaws.cn/"),
     ],
 )
-def test_console_is_that_of_the_partition(arn, start):
+def test_console_is_that_of_the_partition(arn: str, start: str) -> None:
     url = console_url(arn)
 
+    assert url is not None
     assert url.startswith(start)
     assert url.endswith(f"#/v2/executions/details/{arn}")
 
 
-def test_local_engine_has_no_console():
+def test_local_engine_has_no_console() -> None:
     assert console_url("arn:aws:states:us-east-1:000000000000:execution:m:n") is None
 
 
 @given(st.lists(st.floats(-1e6, 1e6).map(lambda value: round(value, 3)), min_size=1))
-def test_ticks_enclose_all_values(values):
+def test_ticks_enclose_all_values(values: list[float]) -> None:
     ticks = _ticks(values)
 
     assert ticks[0] <= min(values)
@@ -228,7 +233,12 @@ def test_ticks_enclose_all_values(values):
     ],
 )
 @pytest.mark.parametrize("channels", [3, 4])
-def test_preview_is_small_and_reduced_by_a_whole_number(image_of, shape, expected, channels):
+def test_preview_is_small_and_reduced_by_a_whole_number(
+    image_of: Callable[[NDArray[np.uint8]], Image],
+    shape: tuple[int, int],
+    expected: tuple[int, int],
+    channels: int,
+) -> None:
     image = image_of(np.full((*shape, channels), 200, dtype=np.uint8))
     preview = Preview(image)
     for strip in image.strips():
@@ -242,7 +252,9 @@ def test_preview_is_small_and_reduced_by_a_whole_number(image_of, shape, expecte
 
 
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=30))
-def test_preview_is_the_mean_of_cells_however_it_is_cut(tmp_path_factory, heights):
+def test_preview_is_the_mean_of_cells_however_it_is_cut(
+    tmp_path_factory: pytest.TempPathFactory, heights: list[int]
+) -> None:
     rows = sum(heights)
     rng = np.random.default_rng(rows)
     pixels = rng.integers(0, 256, (rows, 24, 3), dtype=np.uint8)
@@ -266,7 +278,7 @@ def test_preview_is_the_mean_of_cells_however_it_is_cut(tmp_path_factory, height
     assert np.abs(seen - means).max() <= 1
 
 
-def test_small_picture_is_its_original(image_of):
+def test_small_picture_is_its_original(image_of: Callable[[NDArray[np.uint8]], Image]) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     preview = Preview(image_of(pixels))
     preview.add(pixels)
@@ -275,7 +287,7 @@ def test_small_picture_is_its_original(image_of):
         np.testing.assert_array_equal(np.asarray(decoded.convert("RGB")), pixels)
 
 
-def test_page_of_a_photo_keeps_within_its_bytes(photo):
+def test_page_of_a_photo_keeps_within_its_bytes(photo: Path) -> None:
     image = open_image(photo, max_pixels=10**6)
     preview = Preview(image)
     for strip in image.strips():
@@ -287,7 +299,7 @@ def test_page_of_a_photo_keeps_within_its_bytes(photo):
     assert 100_000 < len(html.encode()) <= MAX_BYTES
 
 
-def test_hidden_colors_leave_no_fringe(image_of):
+def test_hidden_colors_leave_no_fringe(image_of: Callable[[NDArray[np.uint8]], Image]) -> None:
     pixels = np.zeros((64, 64, 4), dtype=np.uint8)
     pixels[9:47, 9:47] = [250, 120, 30, 255]  # across cells of 4 pixels
     image = image_of(pixels)
@@ -308,7 +320,7 @@ def test_hidden_colors_leave_no_fringe(image_of):
     assert (drift * alpha / 255).max() < 10
 
 
-def test_turned_image_has_an_upright_preview(tmp_path):
+def test_turned_image_has_an_upright_preview(tmp_path: Path) -> None:
     pixels = np.zeros((20, 40, 3), dtype=np.uint8)
     pixels[:, 20:] = 255
     exif = Pillow.Exif()

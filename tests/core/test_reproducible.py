@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,8 +36,8 @@ for image in (pixels, soft):
 NARROWER = {"AVX2": "X86_V4 AVX512_ICL AVX512_SPR", "SSE": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR"}
 
 
-def fitted(photo, **environment):
-    command = [sys.executable, "-W", "ignore", "-c", FIT, photo]
+def fitted(photo: Path, **environment: Any) -> str:
+    command: list[str | Path] = [sys.executable, "-W", "ignore", "-c", FIT, photo]
     environment |= os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.run(
         command, env=environment, capture_output=True, text=True, check=True
@@ -43,11 +45,11 @@ def fitted(photo, **environment):
 
 
 @pytest.fixture(scope="module")
-def fitted_here(photo):
+def fitted_here(photo: Path) -> str:
     return fitted(photo)
 
 
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("disabled", NARROWER.values(), ids=NARROWER)
-def test_narrower_vectors_give_the_same(photo, fitted_here, disabled):
+def test_narrower_vectors_give_the_same(photo: Path, fitted_here: str, disabled: str) -> None:
     assert fitted(photo, NPY_DISABLE_CPU_FEATURES=disabled) == fitted_here

@@ -1,14 +1,16 @@
 """Buckets behave as in S3."""
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.cloud import until
+from tests.support.cloud import Cloud, until
 
 
-def versioned(cloud):
+def versioned(cloud: Cloud) -> str:
     bucket = cloud.bucket()
     cloud.buckets.put_bucket_versioning(
         Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
@@ -16,7 +18,7 @@ def versioned(cloud):
     return bucket
 
 
-def refusal(attempt, **arguments):
+def refusal(attempt: Callable[..., Any], **arguments: Any) -> str | None:
     """Return the code of the error that the attempt ends with."""
     try:
         attempt(**arguments)
@@ -25,7 +27,7 @@ def refusal(attempt, **arguments):
     return None
 
 
-def test_event_names_the_version(cloud):
+def test_event_names_the_version(cloud: Cloud) -> None:
     bucket, key = versioned(cloud), "späth photo+1%41.JPG"
     queue = cloud.queues.create_queue(QueueName=cloud.name())["QueueUrl"]
     rule = cloud.name()
@@ -57,7 +59,7 @@ def test_event_names_the_version(cloud):
     assert created.get("version-id") == put["VersionId"]
 
 
-def test_version_can_be_read_after_its_successor_was_written(patched):
+def test_version_can_be_read_after_its_successor_was_written(patched: Cloud) -> None:
     bucket = versioned(patched)
     first = patched.buckets.put_object(Bucket=bucket, Key="k", Body=b"1")
     patched.buckets.put_object(Bucket=bucket, Key="k", Body=b"2")
@@ -68,7 +70,7 @@ def test_version_can_be_read_after_its_successor_was_written(patched):
 
 
 @pytest.mark.parametrize("keep_versions", [True, False])
-def test_put_may_be_conditional(patched, keep_versions):
+def test_put_may_be_conditional(patched: Cloud, keep_versions: bool) -> None:
     bucket = versioned(patched) if keep_versions else patched.bucket()
     write = {"Bucket": bucket, "Key": "k", "Body": b"1"}
     put = patched.buckets.put_object
@@ -81,7 +83,7 @@ def test_put_may_be_conditional(patched, keep_versions):
     assert refusal(put, **write, IfNoneMatch="*") is None
 
 
-def test_lifecycle_is_accepted(patched):
+def test_lifecycle_is_accepted(patched: Cloud) -> None:
     bucket = patched.bucket()
     rule = {"ID": "a-day", "Status": "Enabled", "Filter": {}, "Expiration": {"Days": 1}}
     patched.buckets.put_bucket_lifecycle_configuration(

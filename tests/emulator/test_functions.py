@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cloud import archive
+from tests.support.cloud import Cloud, archive
 
 PROCESS = """
 import os, signal, sys, time
@@ -28,13 +28,13 @@ def handler(event, context):
 """
 
 
-def test_error_type_is_the_class_of_the_exception(cloud):
+def test_error_type_is_the_class_of_the_exception(cloud: Cloud) -> None:
     error = cloud.call(cloud.function(PROCESS), "raise")
     assert error["errorType"] == "NoPixelsError"
     assert error["errorMessage"] == "none at all"
 
 
-def test_module_that_is_missing_is_an_import_error(cloud):
+def test_module_that_is_missing_is_an_import_error(cloud: Cloud) -> None:
     error = cloud.call(cloud.function("import nowhere"))
     assert error["errorType"] == "Runtime.ImportModuleError"
 
@@ -43,13 +43,13 @@ def test_module_that_is_missing_is_an_import_error(cloud):
     ("ending", "reason"),
     [("be killed", "with error: signal: killed"), ("exit", "with error: exit status 3")],
 )
-def test_process_that_ends_is_an_exit_error(cloud, ending, reason):
+def test_process_that_ends_is_an_exit_error(cloud: Cloud, ending: str, reason: str) -> None:
     error = cloud.call(cloud.function(PROCESS), ending)
     assert error["errorType"] == "Runtime.ExitError"
     assert error["errorMessage"].endswith(f"Error: Runtime exited {reason}")
 
 
-def test_overrun_ends_the_process(patched):
+def test_overrun_ends_the_process(patched: Cloud) -> None:
     function = patched.function(PROCESS, Timeout=1)
     before = patched.call(function)
     error = patched.call(function, "sleep")
@@ -60,22 +60,22 @@ def test_overrun_ends_the_process(patched):
         os.kill(before["process"], 0)
 
 
-def test_process_serves_one_call_after_the_other(patched):
+def test_process_serves_one_call_after_the_other(patched: Cloud) -> None:
     function = patched.function(PROCESS)
     first, second = patched.call(function), patched.call(function)
     assert second == first | {"calls": first["calls"] + 1}
 
 
-def test_error_does_not_end_the_process(patched):
+def test_error_does_not_end_the_process(patched: Cloud) -> None:
     function = patched.function(PROCESS)
     first = patched.call(function)
     patched.call(function, "raise")
     assert patched.call(function)["process"] == first["process"]
 
 
-def test_concurrent_calls_wait_for_their_turn(cloud):
+def test_concurrent_calls_wait_for_their_turn(cloud: Cloud) -> None:
     function = cloud.function(PROCESS)
-    limit = 2 * os.cpu_count()
+    limit = 2 * (os.cpu_count() or 1)
     with ThreadPoolExecutor(4 * limit) as threads:
         answers = list(threads.map(lambda _: cloud.call(function, "nap"), range(4 * limit)))
     assert sum(1 for answer in answers if "process" in answer) == 4 * limit
@@ -83,7 +83,7 @@ def test_concurrent_calls_wait_for_their_turn(cloud):
 
 
 @pytest.mark.parametrize("ending", ["be killed", "sleep"])
-def test_tmp_outlives_a_process_that_was_ended_in_it(patched, ending):
+def test_tmp_outlives_a_process_that_was_ended_in_it(patched: Cloud, ending: str) -> None:
     function = patched.function(PROCESS, Timeout=1)
     before = patched.call(function)
     left = Path(before["tmp"]) / "left"
@@ -95,14 +95,14 @@ def test_tmp_outlives_a_process_that_was_ended_in_it(patched, ending):
     assert left.exists()
 
 
-def test_environments_at_work_at_once_have_a_tmp_each(patched):
+def test_environments_at_work_at_once_have_a_tmp_each(patched: Cloud) -> None:
     function = patched.function(PROCESS)
     with ThreadPoolExecutor(2) as threads:
         one, other = threads.map(lambda _: patched.call(function, "nap"), range(2))
     assert one["tmp"] != other["tmp"]
 
 
-def test_new_code_and_new_settings_are_used_at_once(patched):
+def test_new_code_and_new_settings_are_used_at_once(patched: Cloud) -> None:
     code = "import os\ndef handler(event, context): return [{}, os.environ['COLOR']]"
     function = patched.function(code.format(1), Environment={"Variables": {"COLOR": "red"}})
     assert patched.call(function) == [1, "red"]
@@ -124,7 +124,7 @@ def handler(event, context):
 """
 
 
-def test_function_comes_before_layers_and_the_last_layer_before_the_first(cloud):
+def test_function_comes_before_layers_and_the_last_layer_before_the_first(cloud: Cloud) -> None:
     modules = {"python/both.py": "origin = {!r}", "python/layered.py": "origin = {!r}"}
     layers = [
         cloud.layer({path: text.format(origin) for path, text in modules.items()})
@@ -136,18 +136,18 @@ def test_function_comes_before_layers_and_the_last_layer_before_the_first(cloud)
     assert answer["layered"] == "last"
 
 
-def test_layer_is_unpacked_once(cloud):
+def test_layer_is_unpacked_once(cloud: Cloud) -> None:
     layer = cloud.layer({"python/layered.py": "origin = ''", "python/both.py": "origin = ''"})
     files = {cloud.call(cloud.function(IMPORTS, Layers=[layer])).get("file") for _ in range(2)}
     assert len(files) == 1
 
 
-def test_engine_is_out_of_sight(cloud):
+def test_engine_is_out_of_sight(cloud: Cloud) -> None:
     code = "def handler(event, context):\n    import ministack\n    return 'seen'"
     assert cloud.call(cloud.function(code)) != "seen"
 
 
-def test_environment_is_what_lambda_sets(cloud):
+def test_environment_is_what_lambda_sets(cloud: Cloud) -> None:
     code = "import os\ndef handler(event, context): return dict(os.environ)"
     function = cloud.function(
         code,
@@ -173,14 +173,14 @@ def test_environment_is_what_lambda_sets(cloud):
     assert not any(name.startswith("PYTHON") for name in variables if name != "PYTHONPATH")
 
 
-def test_function_reaches_the_engine(patched):
+def test_function_reaches_the_engine(patched: Cloud) -> None:
     code = "import boto3\ndef handler(event, context):\n    "
     code += "return [b['Name'] for b in boto3.client('s3').list_buckets()['Buckets']]"
     bucket = patched.bucket()
     assert bucket in patched.call(patched.function(code))
 
 
-def test_output_goes_to_the_log_of_its_call(patched):
+def test_output_goes_to_the_log_of_its_call(patched: Cloud) -> None:
     code = "print('loading')\ndef handler(event, context): print('event', event)"
     function = patched.function(code)
     for event in (1, 2):

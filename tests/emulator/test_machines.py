@@ -3,12 +3,14 @@
 import json
 import os
 import subprocess
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from emulator import engine
 from tests.emulator.conftest import BOTH
-from tests.support.cloud import until
+from tests.support.cloud import Cloud, until
 
 FUNCTION = """
 import time
@@ -23,16 +25,16 @@ def handler(event, context):
 
 
 @pytest.fixture
-def function(cloud):
+def function(cloud: Cloud) -> str:
     return cloud.function(FUNCTION)
 
 
 @pytest.fixture
-def mended_function(patched):
+def mended_function(patched: Cloud) -> str:
     return patched.function(FUNCTION)
 
 
-def task(function, payload, **fields):
+def task(function: str, payload: object, **fields: Any) -> dict[str, Any]:
     return {
         "Type": "Task",
         "Resource": "arn:aws:states:::lambda:invoke",
@@ -41,12 +43,12 @@ def task(function, payload, **fields):
     } | fields
 
 
-def alone(state, **fields):
+def alone(state: dict[str, Any], **fields: Any) -> dict[str, Any]:
     end = {} if state["Type"] in ("Choice", "Fail", "Succeed") else {"End": True}
     return {"StartAt": "It", "States": {"It": end | state}} | fields
 
 
-def chain(**states):
+def chain(**states: Any) -> dict[str, Any]:
     """Put the states one after the other."""
     names = list(states)
     following = [{"Next": name} for name in names[1:]] + [{"End": True}]
@@ -54,7 +56,7 @@ def chain(**states):
     return {"StartAt": names[0], "States": joined}
 
 
-def test_error_is_caught_by_its_name(cloud, function):
+def test_error_is_caught_by_its_name(cloud: Cloud, function: str) -> None:
     caught = {
         "ErrorEquals": ["NoPixelsError"],
         "Output": "{% $parse($states.errorOutput.Cause).errorMessage & $states.input %}",
@@ -68,7 +70,7 @@ def test_error_is_caught_by_its_name(cloud, function):
     assert cloud.run(machine, "!")["output"] == ["NoPixelsError", "none at all!"]
 
 
-def test_throttling_is_named(cloud, function):
+def test_throttling_is_named(cloud: Cloud, function: str) -> None:
     cloud.functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
     assert cloud.run(alone(task(function, 0)))["error"] == "Lambda.TooManyRequestsException"
 
@@ -97,11 +99,11 @@ def test_throttling_is_named(cloud, function):
         pytest.param({"Output": "{% $parse('[1]')[0] %}"}, 1, id="parse"),
     ],
 )
-def test_expression(patched, state, output):
+def test_expression(patched: Cloud, state: dict[str, Any], output: object) -> None:
     assert patched.run(alone({"Type": "Pass"} | state), {"k": 3})["output"] == output
 
 
-def test_context_names_the_execution(patched):
+def test_context_names_the_execution(patched: Cloud) -> None:
     machine = patched.machine(
         alone({"Type": "Pass", "Output": "{% $states.context.Execution.Id %}"})
     )
@@ -109,7 +111,7 @@ def test_context_names_the_execution(patched):
     assert patched.ended(execution)["output"] == execution
 
 
-def test_assigned_variable_outlives_its_state(patched, mended_function):
+def test_assigned_variable_outlives_its_state(patched: Cloud, mended_function: str) -> None:
     machine = chain(
         It=task(mended_function, {"k": 8}, Assign={"k": "{% $states.result.Payload.k %}"}),
         Between={"Type": "Pass", "Output": None},
@@ -118,7 +120,7 @@ def test_assigned_variable_outlives_its_state(patched, mended_function):
     assert patched.run(machine)["output"] == 9
 
 
-def test_choice_and_failure_may_be_expressions(patched):
+def test_choice_and_failure_may_be_expressions(patched: Cloud) -> None:
     machine = {
         "StartAt": "It",
         "States": {
@@ -140,7 +142,9 @@ def test_choice_and_failure_may_be_expressions(patched):
     assert patched.run(machine, {"k": 1})["status"] == "SUCCEEDED"
 
 
-def map_over(state, items="{% $states.input %}", **fields):
+def map_over(
+    state: dict[str, Any], items: str = "{% $states.input %}", **fields: Any
+) -> dict[str, Any]:
     return {
         "Type": "Map",
         "Items": items,
@@ -149,7 +153,9 @@ def map_over(state, items="{% $states.input %}", **fields):
     } | fields
 
 
-def test_map_keeps_the_order_and_its_items_may_fail_alone(patched, mended_function):
+def test_map_keeps_the_order_and_its_items_may_fail_alone(
+    patched: Cloud, mended_function: str
+) -> None:
     caught = {"ErrorEquals": ["NoPixelsError"], "Output": "none", "Next": "PassOver"}
     process = {
         "StartAt": "It",
@@ -173,7 +179,7 @@ def test_map_keeps_the_order_and_its_items_may_fail_alone(patched, mended_functi
     assert patched.run(machine, [0.2, "raise", 0])["output"] == {"all": [0.2, "none", 0]}
 
 
-def test_history_tells_of_each_iteration(cloud, function):
+def test_history_tells_of_each_iteration(cloud: Cloud, function: str) -> None:
     machine = alone(map_over(task(function, "{% $states.input %}")))
     execution = cloud.start(cloud.machine(machine), ["a", "b", "c"])
     assert cloud.ended(execution)["output"] == ["a", "b", "c"]
@@ -200,7 +206,7 @@ def test_history_tells_of_each_iteration(cloud, function):
     assert outputs == {0: "a", 1: "b", 2: "c"}
 
 
-def test_history_tells_of_an_iteration_that_fails(cloud, function):
+def test_history_tells_of_an_iteration_that_fails(cloud: Cloud, function: str) -> None:
     execution = cloud.start(
         cloud.machine(alone(map_over(task(function, "{% $states.input %}")))), ["a", "raise"]
     )
@@ -211,7 +217,7 @@ def test_history_tells_of_an_iteration_that_fails(cloud, function):
     assert "MapStateFailed" in [e["type"] for e in events]
 
 
-def test_call_tells_of_its_arguments(cloud, function):
+def test_call_tells_of_its_arguments(cloud: Cloud, function: str) -> None:
     execution = cloud.start(cloud.machine(alone(task(function, "{% $states.input.a %}"))), {"a": 7})
     cloud.ended(execution)
     scheduled = next(e for e in cloud.history(execution) if e["type"] == "TaskScheduled")
@@ -219,7 +225,7 @@ def test_call_tells_of_its_arguments(cloud, function):
     assert arguments == {"FunctionName": function, "Payload": 7}
 
 
-def test_event_names_its_predecessor(cloud):
+def test_event_names_its_predecessor(cloud: Cloud) -> None:
     machine = chain(It={"Type": "Pass"}, Then={"Type": "Pass"})
     execution = cloud.start(cloud.machine(machine))
     cloud.ended(execution)
@@ -227,7 +233,7 @@ def test_event_names_its_predecessor(cloud):
     assert predecessors == [0, 0, 2, 3, 4, 5]
 
 
-def test_event_of_a_call_has_its_arguments(cloud, function):
+def test_event_of_a_call_has_its_arguments(cloud: Cloud, function: str) -> None:
     execution = cloud.start(cloud.machine(alone(task(function, "{% $states.input %}"))), {"k": 8})
     cloud.ended(execution)
     called = next(e for e in cloud.history(execution) if e["type"] == "TaskScheduled")
@@ -235,7 +241,7 @@ def test_event_of_a_call_has_its_arguments(cloud, function):
     assert parameters == {"FunctionName": function, "Payload": {"k": 8}}
 
 
-def test_definition_that_cannot_be_read_fails_the_execution(patched):
+def test_definition_that_cannot_be_read_fails_the_execution(patched: Cloud) -> None:
     machine = patched.machines.create_state_machine(
         name=patched.name(), definition="{", roleArn="arn:aws:iam::000000000000:role/any"
     )
@@ -243,28 +249,30 @@ def test_definition_that_cannot_be_read_fails_the_execution(patched):
     assert (ended["status"], ended["error"]) == ("FAILED", "InvalidDefinition")
 
 
-def test_task_is_given_up_after_its_time(patched, mended_function):
+def test_task_is_given_up_after_its_time(patched: Cloud, mended_function: str) -> None:
     ended = patched.run(alone(task(mended_function, 2, TimeoutSeconds=1)))
     assert ended["error"] == "States.Timeout"
 
 
-def test_task_that_waits_for_its_turn_does_not_use_up_its_time(patched, mended_function):
+def test_task_that_waits_for_its_turn_does_not_use_up_its_time(
+    patched: Cloud, mended_function: str
+) -> None:
     napping = task(mended_function, 0.5, TimeoutSeconds=1)
-    naps = 4 * 2 * os.cpu_count()
+    naps = 4 * 2 * (os.cpu_count() or 1)
     assert patched.run(alone(map_over(napping)), list(range(naps)))["output"] == [0.5] * naps
 
 
-def test_machine_ends_after_its_time(cloud, function):
+def test_machine_ends_after_its_time(cloud: Cloud, function: str) -> None:
     ended = cloud.run(alone(task(function, 2), TimeoutSeconds=1))
     assert (ended["status"], ended.get("error")) == ("TIMED_OUT", "States.Timeout")
 
 
-def test_machine_that_is_over_in_time_has_succeeded(patched):
+def test_machine_that_is_over_in_time_has_succeeded(patched: Cloud) -> None:
     execution = patched.start(patched.machine(alone({"Type": "Pass"}, TimeoutSeconds=60)))
     assert patched.ended(execution)["status"] == "SUCCEEDED"
 
 
-def test_stopped_execution_stays_stopped(cloud, function):
+def test_stopped_execution_stays_stopped(cloud: Cloud, function: str) -> None:
     napping = alone(map_over(task(function, "{% $states.input %}"), MaxConcurrency=1))
     execution = cloud.start(cloud.machine(napping), [0.5, "raise"])
     until(lambda: [e for e in cloud.history(execution) if e["type"] == "TaskScheduled"])
@@ -291,10 +299,10 @@ print(json.dumps(delays))
 
 
 @pytest.fixture(params=BOTH)
-def delays(request, engine_port):
+def delays(request: pytest.FixtureRequest, engine_port: int) -> Callable[..., list[float]]:
     """Return a function that gives the delays before each of four retries."""
 
-    def ask(**retrier):
+    def ask(**retrier: Any) -> list[float]:
         asked = subprocess.run(
             [PYTHON, "-c", DELAYS, request.param, json.dumps(retrier)],
             cwd=engine.ROOT,
@@ -302,21 +310,22 @@ def delays(request, engine_port):
             stdout=subprocess.PIPE,
             check=True,
         )
-        return json.loads(asked.stdout)
+        waits: list[float] = json.loads(asked.stdout)
+        return waits
 
     return ask
 
 
-def test_delay_grows_up_to_the_longest(delays):
+def test_delay_grows_up_to_the_longest(delays: Callable[..., list[float]]) -> None:
     assert delays(MaxDelaySeconds=10, MaxAttempts=4) == [4, 8, 10, 10]
 
 
-def test_jitter_draws_a_shorter_delay(delays):
+def test_jitter_draws_a_shorter_delay(delays: Callable[..., list[float]]) -> None:
     drawn = delays(JitterStrategy="FULL", MaxAttempts=4)
     assert all(0 <= delay < full for delay, full in zip(drawn, [4, 8, 16, 32], strict=True))
 
 
-def test_definition_may_be_yaml(cloud):
+def test_definition_may_be_yaml(cloud: Cloud) -> None:
     bucket = cloud.bucket()
     cloud.buckets.put_object(
         Bucket=bucket,

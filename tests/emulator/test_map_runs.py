@@ -2,10 +2,11 @@
 
 import gzip
 import json
+from typing import Any
 
 import pytest
 
-from tests.support.cloud import ROLE, until
+from tests.support.cloud import ROLE, Cloud, until
 
 FUNCTION = """
 import time
@@ -20,15 +21,15 @@ def handler(event, context):
 
 
 @pytest.fixture
-def function(cloud):
+def function(cloud: Cloud) -> str:
     return cloud.function(FUNCTION)
 
 
-def alone(state, **fields):
+def alone(state: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return {"StartAt": "It", "States": {"It": {"End": True} | state}} | fields
 
 
-def call(function, payload="{% $states.input %}"):
+def call(function: str, payload: object = "{% $states.input %}") -> dict[str, Any]:
     return {
         "Type": "Task",
         "Resource": "arn:aws:states:::lambda:invoke",
@@ -37,24 +38,25 @@ def call(function, payload="{% $states.input %}"):
     }
 
 
-def distributed(state, kind="EXPRESS", **fields):
+def distributed(state: dict[str, Any], kind: str = "EXPRESS", **fields: Any) -> dict[str, Any]:
     """Return a machine that is one Distributed Map."""
     processor = {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": kind}} | alone(state)
     over = {} if "ItemReader" in fields else {"Items": "{% $states.input.items %}"}
     return alone({"Type": "Map", "Label": "Run", "ItemProcessor": processor} | over | fields)
 
 
-def reader(resource, arguments, **config):
+def reader(resource: str, arguments: dict[str, Any], **config: Any) -> dict[str, Any]:
     config = {"ReaderConfig": config} if config else {}
     return {"Resource": f"arn:aws:states:::s3:{resource}", "Arguments": arguments} | config
 
 
-def run_of(cloud, execution):
+def run_of(cloud: Cloud, execution: str) -> dict[str, Any]:
     (run,) = cloud.machines.list_map_runs(executionArn=execution)["mapRuns"]
-    return cloud.machines.describe_map_run(mapRunArn=run["mapRunArn"])
+    described: dict[str, Any] = cloud.machines.describe_map_run(mapRunArn=run["mapRunArn"])
+    return described
 
 
-def test_map_run_reads_the_objects_that_the_input_names(cloud):
+def test_map_run_reads_the_objects_that_the_input_names(cloud: Cloud) -> None:
     bucket = cloud.bucket()
     for key in ("in/a b.jpg", "in/ü.png", "out/c.jpg"):
         cloud.buckets.put_object(Bucket=bucket, Key=key, Body=b"12345")
@@ -77,7 +79,7 @@ def test_map_run_reads_the_objects_that_the_input_names(cloud):
     ]
 
 
-def test_map_run_reads_an_inventory(cloud):
+def test_map_run_reads_an_inventory(cloud: Cloud) -> None:
     bucket = cloud.bucket()
     rows = gzip.compress(b'"b","a%20b.jpg","5"\n"b","c.jpg","6"\n')
     cloud.buckets.put_object(Bucket=bucket, Key="data/1.csv.gz", Body=rows)
@@ -97,7 +99,7 @@ def test_map_run_reads_an_inventory(cloud):
     ]
 
 
-def test_map_run_reads_a_list_in_a_file(cloud):
+def test_map_run_reads_a_list_in_a_file(cloud: Cloud) -> None:
     bucket = cloud.bucket()
     cloud.buckets.put_object(Bucket=bucket, Key="list.csv", Body=b"a b.jpg\nc.jpg\n")
     arguments = {"Bucket": "{% $states.input.bucket %}", "Key": "list.csv"}
@@ -107,7 +109,7 @@ def test_map_run_reads_a_list_in_a_file(cloud):
     assert ended["output"] == [{"Key": "a b.jpg"}, {"Key": "c.jpg"}]
 
 
-def test_result_writer_leaves_results_and_a_manifest(cloud, function):
+def test_result_writer_leaves_results_and_a_manifest(cloud: Cloud, function: str) -> None:
     bucket = cloud.bucket()
     machine = distributed(
         call(function),
@@ -128,8 +130,9 @@ def test_result_writer_leaves_results_and_a_manifest(cloud, function):
     assert written["Key"].startswith("runs/")
     assert written["Key"].endswith("/manifest.json")
 
-    def read(key):
-        return cloud.buckets.get_object(Bucket=bucket, Key=key)["Body"].read()
+    def read(key: str) -> bytes:
+        body: bytes = cloud.buckets.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return body
 
     manifest = json.loads(read(written["Key"]))
     assert manifest["DestinationBucket"] == bucket
@@ -145,7 +148,7 @@ def test_result_writer_leaves_results_and_a_manifest(cloud, function):
     assert (counts["succeeded"], counts["failed"], counts["resultsWritten"]) == (2, 1, 3)
 
 
-def test_map_run_ends_once_more_has_failed_than_is_tolerated(cloud, function):
+def test_map_run_ends_once_more_has_failed_than_is_tolerated(cloud: Cloud, function: str) -> None:
     machine = distributed(
         call(function),
         ToleratedFailurePercentage="{% $states.input.percent %}",
@@ -160,7 +163,7 @@ def test_map_run_ends_once_more_has_failed_than_is_tolerated(cloud, function):
     assert (run["itemCounts"]["failed"], run["itemCounts"]["pending"]) == (2, 8)
 
 
-def test_map_run_is_aborted_with_its_execution(cloud, function):
+def test_map_run_is_aborted_with_its_execution(cloud: Cloud, function: str) -> None:
     machine = distributed(call(function), MaxConcurrency=1)
     execution = cloud.start(cloud.machine(machine), {"items": [0.5] * 20})
     until(lambda: cloud.machines.list_map_runs(executionArn=execution)["mapRuns"])
@@ -171,7 +174,7 @@ def test_map_run_is_aborted_with_its_execution(cloud, function):
     assert run["itemCounts"]["aborted"] > 15
 
 
-def test_child_sees_its_own_execution_and_no_variable_of_its_parent(cloud):
+def test_child_sees_its_own_execution_and_no_variable_of_its_parent(cloud: Cloud) -> None:
     child = {"Type": "Pass", "Output": "{% [$states.context.Execution.Id, $exists($of)] %}"}
     machine = distributed(child)
     machine["States"]["It"]["End"] = True
@@ -182,17 +185,18 @@ def test_child_sees_its_own_execution_and_no_variable_of_its_parent(cloud):
     assert not known
 
 
-def express(cloud, definition):
+def express(cloud: Cloud, definition: dict[str, Any]) -> str:
     created = cloud.machines.create_state_machine(
         name=cloud.name(),
         type="EXPRESS",
         definition=json.dumps({"QueryLanguage": "JSONata"} | definition),
         roleArn=ROLE,
     )
-    return created["stateMachineArn"]
+    arn: str = created["stateMachineArn"]
+    return arn
 
 
-def synchronously(machine):
+def synchronously(machine: str) -> dict[str, Any]:
     return alone(
         {
             "Type": "Task",
@@ -202,25 +206,25 @@ def synchronously(machine):
     )
 
 
-def test_express_execution_is_started_and_waited_for(patched):
+def test_express_execution_is_started_and_waited_for(patched: Cloud) -> None:
     machine = express(patched, alone({"Type": "Pass", "Output": {"got": "{% $states.input %}"}}))
     result = patched.run(synchronously(machine), {"k": 3})["output"]
     assert (result["Status"], json.loads(result["Output"])) == ("SUCCEEDED", {"got": {"k": 3}})
 
 
-def test_express_execution_that_fails_is_no_error_of_the_caller(patched):
+def test_express_execution_that_fails_is_no_error_of_the_caller(patched: Cloud) -> None:
     failing = {"StartAt": "It", "States": {"It": {"Type": "Fail", "Error": "E", "Cause": "c"}}}
     result = patched.run(synchronously(express(patched, failing)))["output"]
     assert (result["Status"], result["Error"], result["Cause"]) == ("FAILED", "E", "c")
 
 
-def test_standard_machine_is_not_run_synchronously(cloud):
+def test_standard_machine_is_not_run_synchronously(cloud: Cloud) -> None:
     machine = cloud.machine(alone({"Type": "Pass"}))
     ended = cloud.run(synchronously(machine))
     assert "StateMachineTypeNotSupported" in ended.get("error", "")
 
 
-def test_express_execution_is_not_kept(cloud):
+def test_express_execution_is_not_kept(cloud: Cloud) -> None:
     machine = express(cloud, alone({"Type": "Pass"}))
     cloud.run(synchronously(machine))
     assert not cloud.machines.list_executions(stateMachineArn=machine)["executions"]

@@ -4,12 +4,12 @@ import json
 
 from botocore.exceptions import ClientError
 
-from tests.support.cloud import until
+from tests.support.cloud import Cloud, until
 
 BUCKET = {"Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}}}
 
 
-def ended(cloud, stack: str) -> str:
+def ended(cloud: Cloud, stack: str) -> str:
     """Wait until nothing is done to the stack, and return its status."""
 
     def look() -> str | None:
@@ -20,10 +20,10 @@ def ended(cloud, stack: str) -> str:
         status: str = seen["StackStatus"]
         return None if status.endswith("IN_PROGRESS") else status
 
-    return until(look)
+    return str(until(look))
 
 
-def test_bucket_that_holds_something_keeps_its_stack(cloud):
+def test_bucket_that_holds_something_keeps_its_stack(cloud: Cloud) -> None:
     stack = cloud.name()
     cloud.stacks.create_stack(StackName=stack, TemplateBody=json.dumps(BUCKET))
     assert ended(cloud, stack) == "CREATE_COMPLETE"

@@ -10,9 +10,10 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 
-def sample(event, _context):
+def sample(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Return a claim that carries the script on to ScoreK."""
     upload = event["upload"]
     script = json.loads(upload["key"])
@@ -33,7 +34,7 @@ def sample(event, _context):
     }
 
 
-def score_k(event, _context):
+def score_k(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Return a score as scripted, 0.5 unless said otherwise."""
     script = json.loads(event["summary"]["key"])
     k = str(event["k"])
@@ -50,20 +51,20 @@ def score_k(event, _context):
     }
 
 
-def render(event, _context):
+def render(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Return what Render was asked for."""
     play(json.loads(event["source"]["key"]), "render", event["execution"])
     return event
 
 
-def record_failure(event, _context):
+def record_failure(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Return what is recorded."""
     ended = event["detail"]
     upload = json.loads(ended["input"])["detail"]["object"]
     return {"error": ended["error"], "cause": f"{upload['version-id']}: {ended['cause']}"}
 
 
-def play(script, part, execution):
+def play(script: dict[str, Any], part: str, execution: str) -> None:
     """Raise the scripted error."""
     error = script.get(part)
     if not error:

@@ -1,5 +1,6 @@
 """The reduction of ChooseK, held against its description in Python."""
 
+from collections.abc import Collection
 from typing import Any, NamedTuple, get_args
 
 import jsonata
@@ -28,7 +29,7 @@ class Row(NamedTuple):
         return max(self.error, self.accent_error / 3)
 
 
-def choose_k(rows: list[Row], failed: set[int] = frozenset(), **options: Any) -> dict[str, Any]:
+def choose_k(rows: list[Row], failed: Collection[int] = (), **options: Any) -> dict[str, Any]:
     """Evaluate the expression of the state machine's own file."""
     definition = yaml.safe_load((ROOT / "statemachine/quantize.asl.yaml").read_text())
     expression = definition["States"]["ChooseK"]["Output"]
@@ -39,7 +40,8 @@ def choose_k(rows: list[Row], failed: set[int] = frozenset(), **options: Any) ->
     program.assign("states", {"input": {"scores": scores}})
     sampled = {"options": msgspec.to_builtins(Options()) | options}
     program.assign("sampled", sampled)
-    return program.evaluate(None)
+    choice: dict[str, Any] = program.evaluate(None)
+    return choice
 
 
 def silhouette_pick(rows: list[Row]) -> Row:
@@ -98,7 +100,9 @@ tables = st.lists(
     errors,
     st.tuples(st.integers(1, 40), st.integers(1, 40)).map(sorted),
 )
-def test_reduction_is_what_it_is_described_to_be(rows, failed, criterion, budget, ends):
+def test_reduction_is_what_it_is_described_to_be(
+    rows: list[Row], failed: set[int], criterion: Criterion, budget: float, ends: list[int]
+) -> None:
     k_min, k_max = ends
     choice = choose_k(
         rows, failed, criterion=criterion, error_budget=budget, k_min=k_min, k_max=k_max
@@ -156,5 +160,5 @@ def test_reduction_is_what_it_is_described_to_be(rows, failed, criterion, budget
         "the sample of clusters has no pixel of an accent",
     ],
 )
-def test_guarded_by_example(rows, guarded):
+def test_guarded_by_example(rows: list[Row], guarded: int) -> None:
     assert choose_k(rows)["picks"]["guarded"] == guarded

@@ -7,6 +7,7 @@ import time
 import zipfile
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import jsonata
 import pytest
@@ -17,6 +18,7 @@ from emulator.engine import ROOT
 from quantization import errors
 from quantization.options import MAX_SIZES
 from quantization.service.storage.s3 import StorageFault, StorageRejected
+from tests.support.fixtures import Aws
 
 DEFINITION = ROOT / "statemachine/quantize.asl.yaml"
 EVENT = json.loads((ROOT / "events/upload.json").read_text())
@@ -25,66 +27,79 @@ LIMIT_SECONDS = 30
 
 
 @pytest.fixture(scope="module")
-def definition() -> dict:
-    return yaml.safe_load(DEFINITION.read_text())
+def definition() -> dict[str, Any]:
+    definition: dict[str, Any] = yaml.safe_load(DEFINITION.read_text())
+    return definition
 
 
-@pytest.fixture(scope="module")
-def machine(aws, tmp_path_factory, definition):
-    """Create the machine, its functions played by `stubs`; return how to run it."""
-    calls = tmp_path_factory.mktemp("calls")
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as archive:
-        archive.write(Path(__file__).with_name("stubs.py"), "stubs.py")
-    substitutions = {"Partition": "aws", "MapConcurrency": "25"}
-    for name in ("Sample", "ScoreK", "Render", "RecordFailure"):
-        handler = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
-        created = aws("lambda").create_function(
-            FunctionName=f"stub-{name}",
-            Runtime="python3.13",
-            Role=ROLE,
-            Handler=f"stubs.{handler}",
-            Code={"ZipFile": code.getvalue()},
-            Timeout=60,
-            Environment={"Variables": {"CALLS": str(calls)}},
-        )
-        substitutions[f"{name}Function"] = created["FunctionArn"]
-    states = aws("stepfunctions")
+class Machine:
+    """The machine, its functions played by `stubs`."""
 
-    def run(script: dict, **score_k: object) -> dict:
+    def __init__(self, aws: Aws, definition: dict[str, Any], calls: Path) -> None:
+        self._states = aws("stepfunctions")
+        self._definition = definition
+        self._substitutions = {"Partition": "aws", "MapConcurrency": "25"}
+        code = io.BytesIO()
+        with zipfile.ZipFile(code, "w") as archive:
+            archive.write(Path(__file__).with_name("stubs.py"), "stubs.py")
+        for name in ("Sample", "ScoreK", "Render", "RecordFailure"):
+            handler = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+            created = aws("lambda").create_function(
+                FunctionName=f"stub-{name}",
+                Runtime="python3.13",
+                Role=ROLE,
+                Handler=f"stubs.{handler}",
+                Code={"ZipFile": code.getvalue()},
+                Timeout=60,
+                Environment={"Variables": {"CALLS": str(calls)}},
+            )
+            self._substitutions[f"{name}Function"] = created["FunctionArn"]
+
+    def __call__(self, script: dict[str, Any], **score_k: object) -> dict[str, Any]:
         """Run with an upload of that script; `score_k` replaces fields of the state ScoreK."""
-        changed = json.loads(json.dumps(definition))
+        changed = json.loads(json.dumps(self._definition))
         changed["States"]["ScoreEachK"]["ItemProcessor"]["States"]["ScoreK"] |= score_k
         text = json.dumps(changed)
-        for name, value in substitutions.items():
+        for name, value in self._substitutions.items():
             text = text.replace(f"${{{name}}}", value)
-        arn = states.create_state_machine(
+        arn = self._states.create_state_machine(
             name=f"quantize-{time.time_ns()}", definition=text, roleArn=ROLE
         )["stateMachineArn"]
         event = json.loads(json.dumps(EVENT))
         event["detail"]["object"]["key"] = json.dumps(script)
-        execution = states.start_execution(stateMachineArn=arn, input=json.dumps(event))
-        arn = execution["executionArn"]
+        execution = self._states.start_execution(stateMachineArn=arn, input=json.dumps(event))
+        return self._ended(execution["executionArn"])
+
+    def _ended(self, arn: str) -> dict[str, Any]:
         deadline = time.monotonic() + LIMIT_SECONDS
-        while (ended := states.describe_execution(executionArn=arn))["status"] == "RUNNING":
+        while True:
+            seen: dict[str, Any] = self._states.describe_execution(executionArn=arn)
+            if seen["status"] != "RUNNING":
+                return seen
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        return ended
 
-    run.history = lambda ended: states.get_execution_history(
-        executionArn=ended["executionArn"], maxResults=1000
-    )["events"]
-    return run
+    def history(self, ended: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the events of an execution."""
+        arn = ended["executionArn"]
+        return list(self._states.get_execution_history(executionArn=arn, maxResults=1000)["events"])
 
 
-def entered(events: list[dict]) -> list[str]:
+@pytest.fixture(scope="module")
+def machine(
+    aws: Aws, tmp_path_factory: pytest.TempPathFactory, definition: dict[str, Any]
+) -> Machine:
+    return Machine(aws, definition, tmp_path_factory.mktemp("calls"))
+
+
+def entered(events: list[dict[str, Any]]) -> list[str]:
     """List the states that an execution entered."""
     return [
         e["stateEnteredEventDetails"]["name"] for e in events if e["type"].endswith("StateEntered")
     ]
 
 
-def test_best_silhouette_is_rendered(machine):
+def test_best_silhouette_is_rendered(machine: Machine) -> None:
     ended = machine({"silhouettes": {"8": 0.3, "9": 0.7, "10": 0.7, "11": 0.6}})
 
     assert ended["status"] == "SUCCEEDED"
@@ -105,7 +120,7 @@ def test_best_silhouette_is_rendered(machine):
     assert times == sorted(times)
 
 
-def test_upload_asks_for_the_guarded_criterion(machine):
+def test_upload_asks_for_the_guarded_criterion(machine: Machine) -> None:
     errors = {"8": 3.0, "9": 2.5, "10": 2.0, "11": 1.5}
     silhouettes = {"8": 0.5, "9": 0.4, "10": 0.3, "11": 0.2}
     ended = machine(
@@ -128,7 +143,9 @@ def test_upload_asks_for_the_guarded_criterion(machine):
         ({"7": 0.1, "8": 0.7, "11": 0.8, "12": 0.9}, 11, "edge"),
     ],
 )
-def test_sizes_beyond_the_window_tell_a_peak_from_an_edge(machine, silhouettes, k, at):
+def test_sizes_beyond_the_window_tell_a_peak_from_an_edge(
+    machine: Machine, silhouettes: dict[str, float], k: int, at: str
+) -> None:
     ended = machine({"options": {"k_max": 11}, "silhouettes": silhouettes})
 
     request = json.loads(ended["output"])
@@ -136,7 +153,7 @@ def test_sizes_beyond_the_window_tell_a_peak_from_an_edge(machine, silhouettes, 
     assert all("silhouette_beyond" not in score for score in request["scores"])
 
 
-def test_single_k_without_silhouette_is_rendered(machine):
+def test_single_k_without_silhouette_is_rendered(machine: Machine) -> None:
     ended = machine({"ks": [1], "silhouettes": {"1": None}})
 
     request = json.loads(ended["output"])
@@ -144,7 +161,7 @@ def test_single_k_without_silhouette_is_rendered(machine):
     assert [(s["silhouette"], s["palette"]) for s in request["scores"]] == [(None, ["#000000"])]
 
 
-def test_one_failing_k_does_not_sink_the_rest(machine):
+def test_one_failing_k_does_not_sink_the_rest(machine: Machine) -> None:
     ended = machine({"score": {"9": "MemoryError"}})
 
     request = json.loads(ended["output"])
@@ -154,7 +171,7 @@ def test_one_failing_k_does_not_sink_the_rest(machine):
     assert entered(machine.history(ended)).count("SkipK") == 1
 
 
-def test_no_k_at_all_fails(machine):
+def test_no_k_at_all_fails(machine: Machine) -> None:
     ended = machine({"score": {str(k): "MemoryError" for k in range(8, 12)}})
 
     assert (ended["status"], ended["error"]) == ("FAILED", "AllScoresFailed")
@@ -177,7 +194,9 @@ def test_no_k_at_all_fails(machine):
         ("render", "ObjectGone"),
     ],
 )
-def test_refused_image_fails_by_name_and_is_not_retried(machine, state, error):
+def test_refused_image_fails_by_name_and_is_not_retried(
+    machine: Machine, state: str, error: str
+) -> None:
     ended = machine({state: error})
 
     assert (ended["status"], ended["error"]) == ("FAILED", error)
@@ -190,7 +209,7 @@ def test_refused_image_fails_by_name_and_is_not_retried(machine, state, error):
 
 
 @pytest.mark.parametrize("state", ["sample", "render"])
-def test_defect_fails_in_its_own_state(machine, state):
+def test_defect_fails_in_its_own_state(machine: Machine, state: str) -> None:
     ended = machine({state: "KeyError"})
 
     assert (ended["status"], ended["error"]) == ("FAILED", "KeyError")
@@ -208,7 +227,7 @@ def test_defect_fails_in_its_own_state(machine, state):
     ],
 )
 @pytest.mark.parametrize("name", ["sample", "render", "score"])
-def test_passing_fault_is_retried(machine, name, fault):
+def test_passing_fault_is_retried(machine: Machine, name: str, fault: str) -> None:
     ended = machine({name: {"9": fault} if name == "score" else fault, "once": True})
 
     assert ended["status"] == "SUCCEEDED"
@@ -217,7 +236,7 @@ def test_passing_fault_is_retried(machine, name, fault):
     assert [f["taskFailedEventDetails"]["error"] for f in failures] == [fault]
 
 
-def test_upload_whose_sample_was_tried_again_scores_one_k_after_the_other(machine):
+def test_upload_whose_sample_was_tried_again_scores_one_k_after_the_other(machine: Machine) -> None:
     most = {}
     for sample in (None, StorageFault.__name__):
         ended = machine({"sample": sample, "once": True, "slow": 0.2})
@@ -234,11 +253,11 @@ def test_upload_whose_sample_was_tried_again_scores_one_k_after_the_other(machin
 @pytest.mark.parametrize(
     "crash", ["Lambda.Unknown", "Runtime.ExitError", "Runtime.OutOfMemory", "Sandbox.Timedout"]
 )
-def test_crash_of_a_function_is_tried_again(machine, crash):
+def test_crash_of_a_function_is_tried_again(machine: Machine, crash: str) -> None:
     assert machine({"render": crash, "once": True})["status"] == "SUCCEEDED"
 
 
-def test_crash_that_persists_fails_in_its_own_state(machine):
+def test_crash_that_persists_fails_in_its_own_state(machine: Machine) -> None:
     ended = machine({"render": "Lambda.Unknown"})
 
     assert (ended["status"], ended["error"]) == ("FAILED", "Lambda.Unknown")
@@ -247,14 +266,14 @@ def test_crash_that_persists_fails_in_its_own_state(machine):
     assert len([e for e in events if e["type"] == "TaskFailed"]) == 3
 
 
-def test_fault_does_not_change_which_k_compete(machine):
+def test_fault_does_not_change_which_k_compete(machine: Machine) -> None:
     ended = machine({"score": {"9": StorageRejected.__name__}})
 
     assert (ended["status"], ended["error"]) == ("FAILED", "StorageRejected")
     assert "ChooseK" not in entered(machine.history(ended))
 
 
-def test_slow_k_is_cut_off(machine):
+def test_slow_k_is_cut_off(machine: Machine) -> None:
     ended = machine({"ks": [8], "slow": 5}, TimeoutSeconds=1)
 
     assert (ended["status"], ended["error"]) == ("FAILED", "States.Timeout")
@@ -263,14 +282,14 @@ def test_slow_k_is_cut_off(machine):
 # What the file promises.
 
 
-def tasks(states: dict) -> dict:
+def tasks(states: dict[str, Any]) -> dict[str, Any]:
     found = {name: state for name, state in states.items() if state["Type"] == "Task"}
     for state in states.values():
         found |= tasks(state.get("ItemProcessor", {}).get("States", {}))
     return found
 
 
-def expressions(value) -> list[str]:
+def expressions(value: object) -> list[str]:
     if isinstance(value, dict | list):
         parts = value.values() if isinstance(value, dict) else value
         return [found for part in parts for found in expressions(part)]
@@ -278,14 +297,14 @@ def expressions(value) -> list[str]:
     return [text[2:-2]] if text.startswith("{%") else []
 
 
-def test_every_expression_is_jsonata(definition):
+def test_every_expression_is_jsonata(definition: dict[str, Any]) -> None:
     found = expressions(definition)
     assert len(found) > 20
     for expression in found:
         jsonata.Jsonata(re.sub(r"\$\{\w+\}", "25", expression))
 
 
-def test_every_task_outlives_its_function_and_retries_alike(definition):
+def test_every_task_outlives_its_function_and_retries_alike(definition: dict[str, Any]) -> None:
     template = yaml_parse((ROOT / "template.yml").read_text())
     timeouts = {
         "Sample": template["Resources"]["SampleFunction"]["Properties"]["Timeout"],
@@ -301,7 +320,7 @@ def test_every_task_outlives_its_function_and_retries_alike(definition):
         assert state["Retry"] == found["Sample"]["Retry"]
 
 
-def longest_history(states: dict, iterations: int) -> int:
+def longest_history(states: dict[str, Any], iterations: int) -> int:
     """Count the events of an execution in which every task fails as often as it may."""
     events = 0
     for state in states.values():
@@ -316,12 +335,12 @@ def longest_history(states: dict, iterations: int) -> int:
     return events
 
 
-def test_no_path_fills_the_history(definition):
+def test_no_path_fills_the_history(definition: dict[str, Any]) -> None:
     # Started, ended. An execution may have 25,000 events; an upload may ask for MAX_SIZES.
     assert 2 + longest_history(definition["States"], MAX_SIZES) <= 25_000
 
 
-def test_waiting_calls_outlast_the_machine(definition):
+def test_waiting_calls_outlast_the_machine(definition: dict[str, Any]) -> None:
     for task in tasks(definition["States"]).values():
         (retrier,) = (
             r for r in task["Retry"] if "Lambda.TooManyRequestsException" in r["ErrorEquals"]
@@ -337,7 +356,9 @@ def test_waiting_calls_outlast_the_machine(definition):
 
 
 @pytest.mark.parametrize("missing", ["version-id", "sequencer"])
-def test_event_that_lacks_what_names_the_upload_reaches_sample(definition, missing):
+def test_event_that_lacks_what_names_the_upload_reaches_sample(
+    definition: dict[str, Any], missing: str
+) -> None:
     event = json.loads(json.dumps(EVENT))
     del event["detail"]["object"][missing]
     upload = definition["States"]["Sample"]["Arguments"]["Payload"]["upload"]
@@ -350,12 +371,14 @@ def test_event_that_lacks_what_names_the_upload_reaches_sample(definition, missi
 @pytest.mark.parametrize(
     ("state", "at_once"), [({"RetryCount": 0}, 25), ({"RetryCount": 3}, 1), ({}, 25)]
 )
-def test_upload_that_waited_for_its_turn_scores_one_k_at_a_time(definition, state, at_once):
+def test_upload_that_waited_for_its_turn_scores_one_k_at_a_time(
+    definition: dict[str, Any], state: dict[str, int], at_once: int
+) -> None:
     text = definition["States"]["Sample"]["Assign"]["map_concurrency"]
     assert evaluated(text, {"states": {"context": {"State": state}}}) == at_once
 
 
-def evaluated(text: str, frame: dict) -> object:
+def evaluated(text: str, frame: dict[str, Any]) -> object:
     expression = jsonata.Jsonata(
         text.removeprefix("{%").removesuffix("%}").replace("${MapConcurrency}", "25")
     )
@@ -365,7 +388,7 @@ def evaluated(text: str, frame: dict) -> object:
     return expression.evaluate(None, bindings)
 
 
-def test_every_refusal_is_caught_by_name(definition):
+def test_every_refusal_is_caught_by_name(definition: dict[str, Any]) -> None:
     own = {definition["States"]["ReportNoScores"]["Output"]["Error"]}
     for name in ("Sample", "Render"):
         (catch,) = definition["States"][name]["Catch"]

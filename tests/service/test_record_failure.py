@@ -1,10 +1,14 @@
 """RecordFailure, from the end of an execution to what lies beside the missing result."""
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import jsonschema
 import msgspec
 import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from mypy_boto3_s3 import S3Client
 
 from emulator.engine import ROOT
 from functions.record_failure import handler as record_failure
@@ -16,7 +20,7 @@ EVENT = json.loads((ROOT / "events/upload.json").read_text())
 SOURCE = "s3://{}/{}".format(EVENT["detail"]["bucket"]["name"], EVENT["detail"]["object"]["key"])
 
 
-def ended(**fields):
+def ended(**fields: Any) -> dict[str, Any]:
     """Return what Step Functions tells of an execution that ended without a result."""
     detail = {
         "executionArn": EXECUTION,
@@ -31,7 +35,7 @@ def ended(**fields):
 
 
 @pytest.fixture
-def recorded(s3):
+def recorded(s3: S3Client) -> Callable[[], Failure]:
     def read() -> Failure:
         key = EVENT["detail"]["object"]["key"] + ".error.json"
         there = s3.get_object(Bucket="output", Key=key)
@@ -44,7 +48,9 @@ def recorded(s3):
     return read
 
 
-def test_refusal_is_told_with_its_message_and_advice(recorded, context):
+def test_refusal_is_told_with_its_message_and_advice(
+    recorded: Callable[[], Failure], context: LambdaContext
+) -> None:
     cause = json.dumps({"errorMessage": "HEIC is not supported", "errorType": "UnsupportedImage"})
     answer = record_failure.handler(ended(error="UnsupportedImage", cause=cause), context)
 
@@ -58,7 +64,9 @@ def test_refusal_is_told_with_its_message_and_advice(recorded, context):
     assert failure.source.sequencer == there["sequencer"]
 
 
-def test_refusal_that_the_machine_told_of_is_not_told_twice(s3, recorded, context):
+def test_refusal_that_the_machine_told_of_is_not_told_twice(
+    s3: S3Client, recorded: Callable[[], Failure], context: LambdaContext
+) -> None:
     cause = json.dumps({"errorMessage": "too large"})
     answer = record_failure.handler(ended(error="ImageTooLarge", cause=cause), context)
     # The machine ends with the answer, so EventBridge brings it back.
@@ -87,7 +95,13 @@ def test_refusal_that_the_machine_told_of_is_not_told_twice(s3, recorded, contex
         ),
     ],
 )
-def test_crash_is_told_as_none_of_the_images_fault(recorded, context, fields, error, message):
+def test_crash_is_told_as_none_of_the_images_fault(
+    recorded: Callable[[], Failure],
+    context: LambdaContext,
+    fields: dict[str, str],
+    error: str,
+    message: str,
+) -> None:
     record_failure.handler(ended(**fields), context)
 
     failure = recorded()
@@ -96,7 +110,9 @@ def test_crash_is_told_as_none_of_the_images_fault(recorded, context, fields, er
 
 
 @pytest.mark.parametrize("missing", ["version-id", "sequencer"])
-def test_upload_whose_event_lacks_a_field_is_told_of(recorded, context, missing):
+def test_upload_whose_event_lacks_a_field_is_told_of(
+    recorded: Callable[[], Failure], context: LambdaContext, missing: str
+) -> None:
     event = json.loads(json.dumps(EVENT))
     del event["detail"]["object"][missing]
     record_failure.handler(
@@ -107,10 +123,12 @@ def test_upload_whose_event_lacks_a_field_is_told_of(recorded, context, missing)
 
 
 @pytest.mark.parametrize("text", ["null", "{}", '"by hand"', '{"detail": {"bucket": 1}}'])
-def test_execution_that_no_upload_started_is_passed_over(s3, context, text):
+def test_execution_that_no_upload_started_is_passed_over(
+    s3: S3Client, context: LambdaContext, text: str
+) -> None:
     assert record_failure.handler(ended(input=text), context) is None
     assert "Contents" not in s3.list_objects_v2(Bucket="output")
 
 
-def test_every_refusal_has_an_advice():
+def test_every_refusal_has_an_advice() -> None:
     assert all(refusal.advice.endswith(".") for refusal in REFUSALS.values())

@@ -1,30 +1,37 @@
 """Render, from the chosen palette to the three objects in the output bucket."""
 
 import io
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import cv2
 import msgspec
 import numpy as np
 import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from mypy_boto3_s3 import S3Client
+from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from functions.render import handler as render
 from quantization.color import to_space
 from quantization.contract import ImageFile, Result, Score, Source, SourceFile, Upload
-from quantization.decoding import open_image
+from quantization.decoding import Image, open_image
 from quantization.encoding.png import blank_indices, encode_png
 from quantization.encoding.webp import encode_webp
 from quantization.errors import EmptyImage, ImageTooLarge, ObjectGone
-from quantization.options import LARGEST_K, LONGEST_SIDES, MAX_SIZES, Options
+from quantization.options import LARGEST_K, LONGEST_SIDES, MAX_SIZES, Options, Space
 from quantization.palette_files import to_css
 from quantization.recolor import NearestLabels, recolor
 from quantization.service.messages import RenderedFiles, RenderRequest
 from quantization.service.storage.keys import LONGEST_KEY
 from tests.conftest import EXECUTION
+from tests.support.fixtures import PngMaker, Uploader
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PALETTE = ["#000000", "#ff0000", "#ffffff"]
@@ -33,7 +40,7 @@ images = arrays(np.uint8, st.tuples(st.integers(1, 30), st.integers(1, 30), st.j
 palettes = arrays(np.uint8, st.tuples(st.integers(1, 256), st.just(3)))
 
 
-def request_for(upload, width, height, **options):
+def request_for(upload: Upload, width: int, height: int, **options: Any) -> RenderRequest:
     source = Source(**msgspec.structs.asdict(upload), width=width, height=height)
     return RenderRequest(
         source=source,
@@ -53,7 +60,7 @@ def request_for(upload, width, height, **options):
     )
 
 
-def test_widest_window_of_the_largest_palettes_fits_into_a_state():
+def test_widest_window_of_the_largest_palettes_fits_into_a_state() -> None:
     """Of all that crosses a state boundary a `RenderRequest` is the largest."""
     longest = "\1" * LONGEST_KEY  # six characters each in JSON
     score = Score(
@@ -72,11 +79,13 @@ def test_widest_window_of_the_largest_palettes_fits_into_a_state():
     assert len(msgspec.json.encode({"FunctionName": "f" * 170, "Payload": request})) < quota
 
 
-def run(request, context) -> RenderedFiles:
+def run(request: RenderRequest, context: LambdaContext) -> RenderedFiles:
     return msgspec.convert(render.handler(msgspec.to_builtins(request), context), RenderedFiles)
 
 
-def test_image_and_result_are_written(s3, upload, make_png, context):
+def test_image_and_result_are_written(
+    s3: S3Client, upload: Uploader, make_png: PngMaker, context: LambdaContext
+) -> None:
     rgb = np.full((4, 5, 3), 250)
     rgb[0] = [200, 30, 20]
     request = request_for(upload("a dir/ä+b.c.PNG", make_png(rgb)), 5, 4)
@@ -110,7 +119,9 @@ def test_image_and_result_are_written(s3, upload, make_png, context):
     assert (result.k, result.sample_size, result.execution) == (3, 100, EXECUTION)
 
 
-def test_deleted_version_writes_nothing(s3, upload, make_png, context):
+def test_deleted_version_writes_nothing(
+    s3: S3Client, upload: Uploader, make_png: PngMaker, context: LambdaContext
+) -> None:
     uploaded = upload("a.png", make_png(np.zeros((2, 2, 3))))
     s3.delete_object(Bucket="input", Key="a.png", VersionId=uploaded.version_id)
 
@@ -122,7 +133,7 @@ def test_deleted_version_writes_nothing(s3, upload, make_png, context):
 # ------------------------------------------------------------------ nearest
 
 
-def brute_force(pixels, palette, space="rgb", dither="none"):
+def brute_force(pixels: NDArray[Any], palette: NDArray[Any], space: Space = "rgb") -> NDArray[Any]:
     """Return the squared distance of every pixel to every palette color."""
     pixels, palette = pixels.reshape(-1, 3), palette.astype(int)
     if space == "oklab":
@@ -131,7 +142,9 @@ def brute_force(pixels, palette, space="rgb", dither="none"):
 
 
 @given(images, palettes)
-def test_labels_are_those_of_brute_force(pixels, palette):
+def test_labels_are_those_of_brute_force(
+    pixels: NDArray[np.uint8], palette: NDArray[np.uint8]
+) -> None:
     labels = NearestLabels(palette)(pixels)
 
     assert labels.shape == pixels.shape[:2]
@@ -139,7 +152,9 @@ def test_labels_are_those_of_brute_force(pixels, palette):
 
 
 @given(images, palettes)
-def test_labels_in_oklab_are_those_of_brute_force(pixels, palette):
+def test_labels_in_oklab_are_those_of_brute_force(
+    pixels: NDArray[np.uint8], palette: NDArray[np.uint8]
+) -> None:
     labels = NearestLabels(palette, space="oklab")(pixels)
 
     distances = brute_force(pixels, palette, "oklab")
@@ -149,7 +164,9 @@ def test_labels_in_oklab_are_those_of_brute_force(pixels, palette):
 
 
 @given(images, palettes)
-def test_of_equally_near_colors_the_first_is_taken(pixels, palette):
+def test_of_equally_near_colors_the_first_is_taken(
+    pixels: NDArray[np.uint8], palette: NDArray[np.uint8]
+) -> None:
     doubled = np.concatenate([palette, palette])[:256]
 
     for space in ("rgb", "oklab"):
@@ -157,7 +174,7 @@ def test_of_equally_near_colors_the_first_is_taken(pixels, palette):
         assert labels.max() < len(palette)
 
 
-def test_labels_hold_across_a_whole_image_of_many_colors():
+def test_labels_hold_across_a_whole_image_of_many_colors() -> None:
     """More pixels than are labeled at a time, most of them met before."""
     rng = np.random.default_rng(5)
     pixels = rng.integers(0, 256, (700, 300, 3), dtype=np.uint8) // 8 * 8
@@ -170,7 +187,7 @@ def test_labels_hold_across_a_whole_image_of_many_colors():
 
 
 @pytest.mark.parametrize("k", [1, 2, 32, 256])
-def test_planes_of_all_colors_have_the_labels_of_brute_force(k):
+def test_planes_of_all_colors_have_the_labels_of_brute_force(k: int) -> None:
     # Multiples of 16: many colors are equally near to two or more of them.
     rng = np.random.default_rng(k)
     palette = (rng.integers(0, 16, (k, 3)) * 16).astype(np.uint8)
@@ -183,7 +200,9 @@ def test_planes_of_all_colors_have_the_labels_of_brute_force(k):
 
 
 @given(images, palettes)
-def test_alpha_does_not_change_labels(pixels, palette):
+def test_alpha_does_not_change_labels(
+    pixels: NDArray[np.uint8], palette: NDArray[np.uint8]
+) -> None:
     alpha = np.arange(pixels[:, :, 0].size, dtype=np.uint8).reshape(pixels.shape[:2])
 
     np.testing.assert_array_equal(
@@ -195,23 +214,25 @@ def test_alpha_does_not_change_labels(pixels, palette):
 
 
 @pytest.fixture(scope="module")
-def open_pixels(tmp_path_factory):
+def open_pixels(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Image]:
     """Open an array of RGB or RGBA levels as an image file."""
     path = tmp_path_factory.mktemp("images") / "upload"
 
-    def open_pixels(pixels, **options):
+    def open_pixels(pixels: NDArray[np.uint8], **options: Any) -> Image:
         Pillow.fromarray(pixels).save(path, "PNG", **options)
         return open_image(path, max_pixels=10**6)
 
     return open_pixels
 
 
-def read_png(png):
+def read_png(png: bytes) -> Pillow.Image:
     return Pillow.open(io.BytesIO(png))
 
 
 @given(pixels=images, palette=palettes)
-def test_palette_is_ordered_by_use_and_the_image_unchanged_by_it(open_pixels, pixels, palette):
+def test_palette_is_ordered_by_use_and_the_image_unchanged_by_it(
+    open_pixels: Callable[..., Image], pixels: NDArray[np.uint8], palette: NDArray[np.uint8]
+) -> None:
     recolored = recolor(open_pixels(pixels), palette)
 
     labels = brute_force(pixels, palette).argmin(axis=1)
@@ -228,7 +249,9 @@ def test_palette_is_ordered_by_use_and_the_image_unchanged_by_it(open_pixels, pi
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_oriented_image_is_rendered_upright(orientation, open_pixels, photo):
+def test_oriented_image_is_rendered_upright(
+    orientation: int, open_pixels: Callable[..., Image], photo: Path
+) -> None:
     with Pillow.open(photo) as whole:
         pixels = np.asarray(whole.crop((100, 100, 151, 133)))
     exif = Pillow.Exif()
@@ -249,7 +272,9 @@ def test_oriented_image_is_rendered_upright(orientation, open_pixels, photo):
     pixels=arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20), st.just(4))),
     palette=arrays(np.uint8, st.tuples(st.integers(1, 6), st.just(3))),
 )
-def test_transparency_is_kept_where_it_fits(open_pixels, pixels, palette):
+def test_transparency_is_kept_where_it_fits(
+    open_pixels: Callable[..., Image], pixels: NDArray[np.uint8], palette: NDArray[np.uint8]
+) -> None:
     pixels[:, :, 3] &= 0b11100000  # at most 6 x 8 pairs
     assume(pixels[:, :, 3].any())
 
@@ -267,7 +292,9 @@ def test_transparency_is_kept_where_it_fits(open_pixels, pixels, palette):
 
 
 @pytest.mark.parametrize("k", [2, 32, 255])
-def test_transparency_that_does_not_fit_is_rounded(k, open_pixels):
+def test_transparency_that_does_not_fit_is_rounded(
+    k: int, open_pixels: Callable[..., Image]
+) -> None:
     rng = np.random.default_rng(k)
     pixels = rng.integers(0, 256, (200, 200, 4), dtype=np.uint8)
     palette = rng.integers(0, 256, (k, 3), dtype=np.uint8)
@@ -281,7 +308,7 @@ def test_transparency_that_does_not_fit_is_rounded(k, open_pixels):
     assert not error[np.isin(pixels[:, :, 3], [0, 255])].any()
 
 
-def test_opaque_alpha_channel_is_left_out(open_pixels):
+def test_opaque_alpha_channel_is_left_out(open_pixels: Callable[..., Image]) -> None:
     pixels = np.full((3, 4, 4), 255, dtype=np.uint8)
 
     recolored = recolor(open_pixels(pixels), np.zeros((2, 3), np.uint8))
@@ -289,7 +316,7 @@ def test_opaque_alpha_channel_is_left_out(open_pixels):
     assert recolored.entries.shape == (2, 3)
 
 
-def test_invisible_image_is_empty(open_pixels):
+def test_invisible_image_is_empty(open_pixels: Callable[..., Image]) -> None:
     with pytest.raises(EmptyImage):
         recolor(open_pixels(np.zeros((3, 4, 4), np.uint8)), np.zeros((2, 3), np.uint8))
 
@@ -303,7 +330,9 @@ def test_invisible_image_is_empty(open_pixels):
     st.sampled_from([3, 4]),
     st.none() | st.tuples(st.integers(1, 10**5), st.integers(1, 10**5)),
 )
-def test_png_holds_what_is_encoded(indices, n, channels, dots_per_meter):
+def test_png_holds_what_is_encoded(
+    indices: NDArray[np.uint8], n: int, channels: int, dots_per_meter: tuple[int, int] | None
+) -> None:
     palette = np.random.default_rng(n).integers(0, 256, (n, channels), dtype=np.uint8)
     indices = (indices.astype(int) % n).astype(np.uint8)
 
@@ -315,6 +344,7 @@ def test_png_holds_what_is_encoded(indices, n, channels, dots_per_meter):
         decoded.load()
         assert decoded.mode == "P"
         assert decoded.info["srgb"] == 0
+        assert decoded.palette is not None
         assert len(decoded.palette.palette) == 3 * n
         np.testing.assert_array_equal(decoded, indices)
         mode = "RGB" if channels == 3 else "RGBA"
@@ -326,7 +356,7 @@ def test_png_holds_what_is_encoded(indices, n, channels, dots_per_meter):
 @given(
     arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(2, 20)), elements=st.integers(0, 16))
 )
-def test_indices_in_lines_of_their_own_make_the_same_file(indices):
+def test_indices_in_lines_of_their_own_make_the_same_file(indices: NDArray[np.uint8]) -> None:
     palette = np.random.default_rng(0).integers(0, 256, (17, 3), dtype=np.uint8)
     room = blank_indices(indices.shape)
     room[:] = indices
@@ -335,7 +365,9 @@ def test_indices_in_lines_of_their_own_make_the_same_file(indices):
         assert encode_png(room[:, way], palette) == encode_png(indices[:, way], palette)
 
 
-def test_resolution_and_transparency_reach_the_written_image(s3, upload, context):
+def test_resolution_and_transparency_reach_the_written_image(
+    s3: S3Client, upload: Uploader, context: LambdaContext
+) -> None:
     pixels = np.full((4, 5, 4), 255, dtype=np.uint8)
     pixels[0, :, 3] = 0
     pixels[1, :, 3] = 100
@@ -357,7 +389,7 @@ def test_resolution_and_transparency_reach_the_written_image(s3, upload, context
     st.integers(1, 256),
     st.sampled_from([3, 4]),
 )
-def test_webp_holds_what_is_encoded(indices, n, channels):
+def test_webp_holds_what_is_encoded(indices: NDArray[np.uint8], n: int, channels: int) -> None:
     palette = np.random.default_rng(n).integers(0, 256, (n, channels), dtype=np.uint8)
     palette[:, 3:] |= 1  # what is under a fully transparent pixel may change
     indices = (indices.astype(int) % n).astype(np.uint8)
@@ -367,7 +399,7 @@ def test_webp_holds_what_is_encoded(indices, n, channels):
         np.testing.assert_array_equal(decoded.convert(mode), palette[indices])
 
 
-def test_webp_has_a_longest_side():
+def test_webp_has_a_longest_side() -> None:
     palette, longest = np.zeros((1, 3), np.uint8), LONGEST_SIDES["webp"]
 
     encode_webp(np.zeros((1, longest), np.uint8), palette)
@@ -375,7 +407,9 @@ def test_webp_has_a_longest_side():
         encode_webp(np.zeros((1, longest + 1), np.uint8), palette)
 
 
-def test_image_has_the_format_and_space_asked_for(s3, upload, make_png, context):
+def test_image_has_the_format_and_space_asked_for(
+    s3: S3Client, upload: Uploader, make_png: PngMaker, context: LambdaContext
+) -> None:
     gray = np.full((4, 5, 3), 100)  # nearest to black in RGB, to red in OKLab
     body = make_png(gray)
     uploaded = upload("a.png", body)
@@ -400,9 +434,9 @@ def test_image_has_the_format_and_space_asked_for(s3, upload, make_png, context)
 
 
 def test_palettes_lie_beside_the_image_as_long_as_the_newest_upload_asks(
-    s3, upload, make_png, context
-):
-    def left_by(**options):
+    s3: S3Client, upload: Uploader, make_png: PngMaker, context: LambdaContext
+) -> None:
+    def left_by(**options: Any) -> tuple[RenderedFiles, set[str]]:
         rendered = run(request_for(upload("a/b.png", make_png(rgb)), 5, 4, **options), context)
         keys = {entry["Key"] for entry in s3.list_objects_v2(Bucket="output")["Contents"]}
         return rendered, keys - {"a/b.png", "a/b.html", "a/b.json"}

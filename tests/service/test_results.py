@@ -1,7 +1,8 @@
 """Whatever happens in whatever order, the output bucket ends with the newest upload's state."""
 
 import itertools
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import pytest
@@ -9,11 +10,12 @@ from botocore.exceptions import ClientError
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from mypy_boto3_s3 import S3Client
 
 from quantization.contract import Backfill, Failure, ImageFile, Result, Source, Swatch, Upload
 from quantization.errors import KeyTooLong, NameTaken
-from quantization.options import Options
-from quantization.palette_files import WRITERS, palette_file
+from quantization.options import ImageFormat, Options
+from quantization.palette_files import WRITERS, PaletteFormat, palette_file
 from quantization.service.find_upload import find_upload
 from quantization.service.messages import FindRequest
 from quantization.service.storage.keys import (
@@ -26,7 +28,7 @@ from quantization.service.storage.results import (
     publish_failure,
     publish_result,
 )
-from tests.support.bucket import Bucket, Writer
+from tests.support.bucket import Bucket, Turn, Writer
 from tests.support.results import result_with
 
 KEY, OTHER_KEY = "some where/späth.jpg", "some where/späth.gif"
@@ -67,14 +69,16 @@ def picture_of(upload: Upload) -> bytes:
     return PICTURES[sum(map(len, map(str, age_of(upload)))) % 2]
 
 
-def format_of(upload: Upload) -> str:
+def format_of(upload: Upload) -> ImageFormat:
     version, started = age_of(upload)
-    return ["png", "png", "webp"][(version + len(started)) % 3]
+    formats: list[ImageFormat] = ["png", "png", "webp"]
+    return formats[(version + len(started)) % 3]
 
 
-def palettes_of(upload: Upload) -> tuple[str, ...]:
+def palettes_of(upload: Upload) -> tuple[PaletteFormat, ...]:
     version, started = age_of(upload)
-    return [("gpl",), (), ("gpl", "ase"), ("css",)][(version + len(started)) % 4]
+    sets: list[tuple[PaletteFormat, ...]] = [("gpl",), (), ("gpl", "ase"), ("css",)]
+    return sets[(version + len(started)) % 4]
 
 
 def options_of(upload: Upload) -> Options:
@@ -91,7 +95,11 @@ def result_of(upload: Upload, execution: str, version_id: str) -> Result:
     )
 
 
-def publisher(upload: Upload, execution: str):
+type Work = Callable[[Any], Any]
+"""What a function does by its client of S3, which here is a `Bucket` or a `Writer`."""
+
+
+def publisher(upload: Upload, execution: str) -> Work:
     return lambda s3: publish_result(
         s3,
         "output",
@@ -106,11 +114,11 @@ def failure_of(upload: Upload, execution: str, error: str = "Lambda.Unknown") ->
     return Failure(source=upload, error=error, message="", advice="", execution=execution)
 
 
-def recorder(upload: Upload, execution: str):
+def recorder(upload: Upload, execution: str) -> Work:
     return lambda s3: publish_failure(s3, "output", failure_of(upload, execution))
 
 
-def finder(started: str):
+def finder(started: str) -> Work:
     request = FindRequest("input", KEY, Backfill(started))
     return lambda s3: find_upload(s3, "output", request, Options())
 
@@ -118,10 +126,10 @@ def finder(started: str):
 TAKEN = "the name is taken"
 
 
-def publishing(upload: Upload, execution: str):
+def publishing(upload: Upload, execution: str) -> Work:
     """Publish as the machine has it: a refusal is an end, too."""
 
-    def work(s3) -> object:
+    def work(s3: S3Client) -> object:
         try:
             return publisher(upload, execution)(s3)
         except NameTaken:
@@ -241,13 +249,13 @@ class Interleavings(RuleBasedStateMachine):
         turn=st.sampled_from(["die before", "die after"]),
         for_good=st.booleans(),
     )
-    def one_dies(self, data: st.DataObject, turn: str, for_good: bool) -> None:
+    def one_dies(self, data: st.DataObject, turn: Turn, for_good: bool) -> None:
         run = data.draw(st.sampled_from([run for run in self.going if run.upload]))
         run.writer.step(turn)
         self.ended()
         self.begin("record" if for_good else run.kind, run.upload)
 
-    def standing(self, key: str, kind: type):
+    def standing(self, key: str, kind: type) -> Any:
         top = self.bucket.top(key)
         return top and msgspec.json.decode(top["Bytes"], type=kind)
 
@@ -293,7 +301,7 @@ class Interleavings(RuleBasedStateMachine):
             return
         # What readers of plain names get is the result's own, and nothing hides it.
         image = IMAGES[result.image_file.format]
-        assert self.bucket.top(image)["VersionId"] == result.image_file.version_id
+        assert self.bucket.versions[image][-1]["VersionId"] == result.image_file.version_id
         contents = {REPORT: b"<html>", image: picture_of(result.source)} | {
             PALETTES[ending]: palette_file(result, ending) for ending in result.options.palettes
         }
@@ -332,7 +340,7 @@ TestInterleavings = Interleavings.TestCase
 TestDeletions = Deletions.TestCase
 
 
-def test_what_a_backfill_wrote_stays_when_the_newer_upload_is_deleted_meanwhile():
+def test_what_a_backfill_wrote_stays_when_the_newer_upload_is_deleted_meanwhile() -> None:
     """Or the newer one's last look could delete the image that the result is about to name."""
     bucket = Bucket()
     older, newer = upload_of("00A"), upload_of("00B000")
@@ -350,7 +358,7 @@ def test_what_a_backfill_wrote_stays_when_the_newer_upload_is_deleted_meanwhile(
     for writer in (late, last_look):
         while not writer.ended:
             writer.step()
-    result = msgspec.json.decode(bucket.top(DOCUMENT)["Bytes"], type=Result)
+    result = msgspec.json.decode(bucket.versions[DOCUMENT][-1]["Bytes"], type=Result)
     image = bucket.version(IMAGES[result.image_file.format], result.image_file.version_id)
     assert image is not None
     assert result.source.version_id == newer.version_id
@@ -371,11 +379,11 @@ def test_what_a_backfill_wrote_stays_when_the_newer_upload_is_deleted_meanwhile(
     )
 )
 @settings(max_examples=10, deadline=None)
-def test_bucket_in_memory_answers_as_s3_does(calls):
+def test_bucket_in_memory_answers_as_s3_does(calls: list[tuple[str, bytes, int]]) -> None:
     import boto3
     from moto import mock_aws
 
-    def play(s3):
+    def play(s3: Any) -> Iterator[Any]:
         """Make the calls; yield what each answers, the versions by their order."""
         versions, etags = ["none"], ['"0"']
         for call, body, which in calls:
@@ -424,7 +432,7 @@ def test_bucket_in_memory_answers_as_s3_does(calls):
         ("100%+1 ü.png", "100%+1 ü"),
     ],
 )
-def test_results_are_named_after_the_upload(key, stem):
+def test_results_are_named_after_the_upload(key: str, stem: str) -> None:
     assert without_extension(key) == stem
 
 
@@ -434,7 +442,7 @@ printable = st.characters(exclude_categories=["C", "Z"]) | st.just(" ")
 @given(st.text(printable, min_size=1).filter(lambda key: len(key.encode()) <= 1024))
 @example("ä" * 512)
 @example("a" * LONGEST_KEY)
-def test_no_key_is_longer_than_s3_allows(key):
+def test_no_key_is_longer_than_s3_allows(key: str) -> None:
     assert len(error_key(key).encode()) <= 1024
     if len(key.encode()) <= LONGEST_KEY:
         check_key(key)
@@ -444,28 +452,24 @@ def test_no_key_is_longer_than_s3_allows(key):
             check_key(key)
 
 
-def test_redriven_execution_may_fail_with_another_error():
+def test_redriven_execution_may_fail_with_another_error() -> None:
     bucket = Bucket()
-    assert publish_failure(
-        bucket, "output", failure_of(upload_of("00A"), "first", "Lambda.Unknown")
-    )
-    assert not publish_failure(
-        bucket, "output", failure_of(upload_of("00A"), "first", "Lambda.Unknown")
-    )
-    assert publish_failure(
-        bucket, "output", failure_of(upload_of("00A"), "first", "States.Timeout")
-    )
-    assert b"States.Timeout" in bucket.top(ERROR)["Bytes"]
+    s3 = cast(S3Client, bucket)
+    unknown = failure_of(upload_of("00A"), "first", "Lambda.Unknown")
+    assert publish_failure(s3, "output", unknown)
+    assert not publish_failure(s3, "output", unknown)
+    assert publish_failure(s3, "output", failure_of(upload_of("00A"), "first", "States.Timeout"))
+    assert b"States.Timeout" in bucket.versions[ERROR][-1]["Bytes"]
 
 
-def test_json_that_is_none_of_ours_is_replaced():
+def test_json_that_is_none_of_ours_is_replaced() -> None:
     bucket = Bucket()
     bucket.put_object(Bucket="output", Key=DOCUMENT, Body=b"mine", ContentType="text/plain")
     assert not publisher(upload_of("00A"), "first")(bucket).superseded
-    assert b"00A" in bucket.top(DOCUMENT)["Bytes"]
+    assert b"00A" in bucket.versions[DOCUMENT][-1]["Bytes"]
 
 
-def test_overtaken_upload_says_that_it_is_superseded_and_writes_nothing():
+def test_overtaken_upload_says_that_it_is_superseded_and_writes_nothing() -> None:
     bucket = Bucket()
     assert not publisher(upload_of("00B000"), "newer")(bucket).superseded
     assert publisher(upload_of("00A"), "older")(bucket).superseded
@@ -473,7 +477,7 @@ def test_overtaken_upload_says_that_it_is_superseded_and_writes_nothing():
     assert all(len(versions) == 1 for versions in bucket.versions.values())
 
 
-def test_failure_that_is_outdated_is_never_written():
+def test_failure_that_is_outdated_is_never_written() -> None:
     bucket = Bucket()
     publisher(upload_of("00A"), "first")(bucket)
     assert not recorder(upload_of("00A"), "first")(bucket)
@@ -482,7 +486,7 @@ def test_failure_that_is_outdated_is_never_written():
 
 
 @pytest.mark.parametrize("sequencer", ["009", "00A", "01"])
-def test_name_of_another_keys_result_is_refused_with_its_owner(sequencer):
+def test_name_of_another_keys_result_is_refused_with_its_owner(sequencer: str) -> None:
     bucket = Bucket()
     publisher(upload_of("00A"), "first")(bucket)
     kept = {key: list(versions) for key, versions in bucket.versions.items()}
@@ -496,7 +500,7 @@ def test_name_of_another_keys_result_is_refused_with_its_owner(sequencer):
     assert bucket.top(f"{OTHER_KEY}.error.json")
 
 
-def test_pair_stays_when_a_newer_upload_dies_between_image_and_json():
+def test_pair_stays_when_a_newer_upload_dies_between_image_and_json() -> None:
     bucket = Bucket()
     publisher(upload_of("009"), "first")(bucket)
     image = IMAGES["png"]
@@ -510,23 +514,23 @@ def test_pair_stays_when_a_newer_upload_dies_between_image_and_json():
     recorder(newer, "second")(bucket)
 
     assert bucket.top(image) is whole
-    assert bucket.top(REPORT)["Metadata"]["sequencer"] == "009"
+    assert bucket.versions[REPORT][-1]["Metadata"]["sequencer"] == "009"
     # Redriven, it writes anew.
     publisher(newer, "second")(bucket)
-    document = msgspec.json.decode(bucket.top(DOCUMENT)["Bytes"], type=Result)
-    assert document.image_file.version_id == bucket.top(image)["VersionId"]
+    document = msgspec.json.decode(bucket.versions[DOCUMENT][-1]["Bytes"], type=Result)
+    assert document.image_file.version_id == bucket.versions[image][-1]["VersionId"]
     assert document.source.sequencer == "00A"
 
 
 @pytest.mark.parametrize("lacking", [{"version_id": ""}, {"sequencer": ""}])
-def test_failure_of_an_upload_without_version_or_sequencer_is_told(lacking):
+def test_failure_of_an_upload_without_version_or_sequencer_is_told(lacking: dict[str, str]) -> None:
     bucket = Bucket()
     upload = msgspec.structs.replace(upload_of("00A"), **lacking)
     assert recorder(upload, "first")(bucket)
     assert bucket.top(ERROR)
 
 
-def test_failure_of_an_unversioned_upload_is_told_beside_an_older_result():
+def test_failure_of_an_unversioned_upload_is_told_beside_an_older_result() -> None:
     bucket = Bucket()
     publisher(upload_of("00A"), "first")(bucket)
     assert recorder(msgspec.structs.replace(upload_of("01"), version_id=""), "second")(bucket)

@@ -1,11 +1,13 @@
 """The functions' S3 client does what boto3's does."""
 
 import boto3
+from mypy_boto3_s3 import S3Client
 
 from quantization.service.storage.s3 import make_client
+from tests.support.fixtures import Uploader
 
 
-def test_client_is_that_of_boto3(s3, upload):
+def test_client_is_that_of_boto3(s3: S3Client, upload: Uploader) -> None:
     ours = make_client()
     theirs = boto3.client("s3")
     assert ours.meta.method_to_api_mapping == theirs.meta.method_to_api_mapping

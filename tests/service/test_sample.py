@@ -1,14 +1,21 @@
 """Sample, from its request to the claim and the list of K."""
 
+from pathlib import Path
+from typing import Any
+
 import msgspec
 import numpy as np
 import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from mypy_boto3_s3 import S3Client
+from numpy.typing import NDArray
 
 from functions.sample import handler as sample
+from quantization.contract import Upload
 from quantization.decoding import open_image
 from quantization.errors import (
     EmptyImage,
@@ -27,30 +34,33 @@ from quantization.sampling import candidate_ks, summarize
 from quantization.service.messages import Sampled, SampleRequest
 from quantization.service.storage.s3 import StorageFault, StorageRejected
 from quantization.service.storage.summaries import load_summary
-from quantization.summary import Summary, draw_evenly
+from quantization.summary import Colors, Summary, draw_evenly
 from tests.conftest import EXECUTION
+from tests.support.fixtures import PngMaker, Uploader
 
 shapes = st.tuples(st.integers(1, 40), st.integers(1, 40), st.sampled_from([3, 4]))
 images = arrays(np.uint8, shapes, elements=st.sampled_from([0, 1, 2, 100, 254, 255]))
 heights = st.integers(1, 40)
 
 
-def strips_of(pixels, height=10**6):
+def strips_of(pixels: NDArray[np.uint8], height: int = 10**6) -> list[NDArray[np.uint8]]:
     return [pixels[start : start + height] for start in range(0, len(pixels), height)]
 
 
-def summary_of(pixels, height=10**6, **options):
+def summary_of(
+    pixels: NDArray[np.uint8], height: int = 10**6, **options: Any
+) -> tuple[Summary, list[int]]:
     given = {"k_min": 8, "k_max": 32, "sample_size": 500} | options
     total = pixels.shape[0] * pixels.shape[1]
     return summarize(strips_of(pixels, height), pixels=total, **given)
 
 
-def visible_pixels(pixels):
+def visible_pixels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     rgb = pixels[..., :3].reshape(-1, 3)
     return rgb if pixels.shape[-1] == 3 else rgb[pixels[..., 3].ravel() > 0]
 
 
-def counted(pixels, height=10**6):
+def counted(pixels: NDArray[np.uint8], height: int = 10**6) -> tuple[Colors, bool]:
     count = ColorCount()
     for strip in strips_of(pixels, height):
         count.add(strip)
@@ -58,16 +68,18 @@ def counted(pixels, height=10**6):
 
 
 @pytest.fixture(scope="module")
-def china(photo):
+def china(photo: Path) -> NDArray[np.uint8]:
     return open_image(photo, max_pixels=10**6).pixels()
 
 
-def run(upload, context) -> Sampled:
+def run(upload: Upload, context: LambdaContext) -> Sampled:
     request = SampleRequest(upload, EXECUTION)
     return msgspec.convert(sample.handler(msgspec.to_builtins(request), context), Sampled)
 
 
-def test_photo_is_sampled_and_measured(s3, upload, photo, context):
+def test_photo_is_sampled_and_measured(
+    s3: S3Client, upload: Uploader, photo: Path, context: LambdaContext
+) -> None:
     sampled = run(upload("photos/china.jpg", photo.read_bytes()), context)
 
     assert (sampled.source.width, sampled.source.height) == (640, 427)
@@ -79,7 +91,9 @@ def test_photo_is_sampled_and_measured(s3, upload, photo, context):
     assert summary.sample.counts.sum() == sampled.sample_size == 2048
 
 
-def test_reads_the_version_it_is_told_to(s3, upload, make_png, context):
+def test_reads_the_version_it_is_told_to(
+    s3: S3Client, upload: Uploader, make_png: PngMaker, context: LambdaContext
+) -> None:
     first = upload("a.png", make_png(np.zeros((5, 7, 3))))
     upload("a.png", make_png(np.zeros((2, 2, 3))))
 
@@ -101,9 +115,16 @@ UNREADABLE = [
 
 @pytest.mark.parametrize(("status", "code", "message", "error"), UNREADABLE)
 def test_object_that_cannot_be_read_is_told_from_a_fault_of_the_service(
-    upload, make_png, context, monkeypatch, status, code, message, error
-):
-    def refuse(**_asked):
+    upload: Uploader,
+    make_png: PngMaker,
+    context: LambdaContext,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    code: str,
+    message: str,
+    error: type[Exception],
+) -> None:
+    def refuse(**_asked: Any) -> None:
         # Botocore's newer versions make a class of their own for each code.
         response = {
             "Error": {"Code": code, "Message": message},
@@ -119,13 +140,17 @@ def test_object_that_cannot_be_read_is_told_from_a_fault_of_the_service(
 
 
 @pytest.mark.parametrize("lacking", [{"version_id": ""}, {"version_id": "null"}, {"sequencer": ""}])
-def test_upload_without_version_or_sequencer_is_refused(upload, make_png, context, lacking):
+def test_upload_without_version_or_sequencer_is_refused(
+    upload: Uploader, make_png: PngMaker, context: LambdaContext, lacking: dict[str, str]
+) -> None:
     uploaded = upload("a.png", make_png(np.zeros((5, 7, 3))))
     with pytest.raises(ObjectUnversioned, match="the event says version"):
         run(msgspec.structs.replace(uploaded, **lacking), context)
 
 
-def test_deleted_version_is_gone(s3, upload, make_png, context):
+def test_deleted_version_is_gone(
+    s3: S3Client, upload: Uploader, make_png: PngMaker, context: LambdaContext
+) -> None:
     uploaded = upload("a.png", make_png(np.zeros((5, 7, 3))))
     s3.delete_object(Bucket="input", Key="a.png", VersionId=uploaded.version_id)
 
@@ -141,17 +166,21 @@ def test_deleted_version_is_gone(s3, upload, make_png, context):
         (b"\x89PNG\r\n\x1a\nbroken", UnsupportedImage),
     ],
 )
-def test_what_is_no_image_is_refused(upload, body, error, context):
+def test_what_is_no_image_is_refused(
+    upload: Uploader, body: bytes, error: type[Exception], context: LambdaContext
+) -> None:
     with pytest.raises(error):
         run(upload("a.png", body), context)
 
 
-def test_too_large_is_refused(upload, make_png, context):
+def test_too_large_is_refused(upload: Uploader, make_png: PngMaker, context: LambdaContext) -> None:
     with pytest.raises(ImageTooLarge, match="1001 x 1000"):
         run(upload("a.png", make_png(np.zeros((1000, 1001, 3)))), context)
 
 
-def test_too_wide_for_the_format_is_refused_before_any_fit(upload, make_png, context):
+def test_too_wide_for_the_format_is_refused_before_any_fit(
+    upload: Uploader, make_png: PngMaker, context: LambdaContext
+) -> None:
     wide = make_png(np.zeros((1, 16_384, 3)))
 
     run(upload("a.png", wide), context)
@@ -159,7 +188,7 @@ def test_too_wide_for_the_format_is_refused_before_any_fit(upload, make_png, con
         run(upload("a.png", wide, format="webp"), context)
 
 
-def test_options_of_the_upload_win(upload, photo, context):
+def test_options_of_the_upload_win(upload: Uploader, photo: Path, context: LambdaContext) -> None:
     options = {"criterion": "guarded", "error-budget": "3.5", "k-min": "4", "k-max": "67"}
     sampled = run(upload("a.jpg", photo.read_bytes(), **options), context)
 
@@ -167,7 +196,9 @@ def test_options_of_the_upload_win(upload, photo, context):
     assert sampled.ks == list(range(4, 68))
 
 
-def test_one_end_of_the_window_may_be_the_stacks_own(upload, photo, context):
+def test_one_end_of_the_window_may_be_the_stacks_own(
+    upload: Uploader, photo: Path, context: LambdaContext
+) -> None:
     sampled = run(upload("a.jpg", photo.read_bytes(), **{"k-max": "10"}), context)
 
     assert sampled.ks == [8, 9, 10]
@@ -185,13 +216,17 @@ def test_one_end_of_the_window_may_be_the_stacks_own(upload, photo, context):
         ({"k": " 16 "}, (16, 16)),
     ],
 )
-def test_end_of_the_window_that_is_not_given_follows_the_other(given, window):
+def test_end_of_the_window_that_is_not_given_follows_the_other(
+    given: dict[str, str], window: tuple[int, int]
+) -> None:
     options = Options(k_min=8, k_max=32).updated(given)
 
     assert (options.k_min, options.k_max) == window
 
 
-def test_single_k_that_is_asked_for_is_measured(upload, photo, context):
+def test_single_k_that_is_asked_for_is_measured(
+    upload: Uploader, photo: Path, context: LambdaContext
+) -> None:
     sampled = run(upload("a.jpg", photo.read_bytes(), **{"k-min": "16", "k-max": "16"}), context)
 
     assert (sampled.ks, sampled.sample_size) == ([16], 2048)
@@ -211,7 +246,9 @@ NOTES_OF_OTHERS = {
 
 
 @pytest.mark.parametrize("names", NOTES_OF_OTHERS.values(), ids=NOTES_OF_OTHERS)
-def test_metadata_of_others_are_ignored_and_listed(upload, make_png, context, names):
+def test_metadata_of_others_are_ignored_and_listed(
+    upload: Uploader, make_png: PngMaker, context: LambdaContext, names: list[str]
+) -> None:
     given = dict.fromkeys(names, "anything") | {"k": "2"}
     sampled = run(upload("a.png", make_png(np.zeros((5, 7, 3))), **given), context)
 
@@ -242,12 +279,16 @@ def test_metadata_of_others_are_ignored_and_listed(upload, make_png, context, na
         ({"pallete": "gpl"}, r"pallete: no such option; palettes is meant"),
     ],
 )
-def test_option_that_does_not_exist_is_refused(upload, photo, context, options, message):
+def test_option_that_does_not_exist_is_refused(
+    upload: Uploader, photo: Path, context: LambdaContext, options: dict[str, str], message: str
+) -> None:
     with pytest.raises(InvalidOptions, match=message):
         run(upload("a.jpg", photo.read_bytes(), **options), context)
 
 
-def test_option_in_capitals_is_taken_as_it_is_meant(upload, make_png, context):
+def test_option_in_capitals_is_taken_as_it_is_meant(
+    upload: Uploader, make_png: PngMaker, context: LambdaContext
+) -> None:
     # S3 makes the names of metadata lower case; what does not is refused like a misspelling.
     assert (
         run(upload("a.png", make_png(np.zeros((5, 7, 3))), **{"K-Max": "3"}), context).options.k_max
@@ -262,7 +303,7 @@ def test_option_in_capitals_is_taken_as_it_is_meant(upload, make_png, context):
 
 @settings(deadline=None, max_examples=30)
 @given(images, heights)
-def test_few_colors_are_counted_exactly(pixels, height):
+def test_few_colors_are_counted_exactly(pixels: NDArray[np.uint8], height: int) -> None:
     visible = visible_pixels(pixels)
     assume(len(visible))
     colors, exact = counted(pixels, height)
@@ -285,14 +326,14 @@ def test_few_colors_are_counted_exactly(pixels, height):
     assert colors.counts == pytest.approx(np.maximum(kept, 1), abs=0.51)
 
 
-def test_strips_do_not_matter(china):
+def test_strips_do_not_matter(china: NDArray[np.uint8]) -> None:
     whole, in_strips = counted(china), counted(china, height=50)
 
     np.testing.assert_array_equal(whole[0].rgb, in_strips[0].rgb)
     np.testing.assert_array_equal(whole[0].counts, in_strips[0].counts)
 
 
-def test_many_colors_are_pooled_with_their_means(china):
+def test_many_colors_are_pooled_with_their_means(china: NDArray[np.uint8]) -> None:
     fine, exact = counted(china)
     pooled = pool(fine)
 
@@ -305,7 +346,7 @@ def test_many_colors_are_pooled_with_their_means(china):
         np.testing.assert_allclose(mean, true_mean, atol=0.05)
 
 
-def test_black_and_white_stay_exact_among_many_colors():
+def test_black_and_white_stay_exact_among_many_colors() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
     pixels[:50], pixels[50:100] = 0, 255
 
@@ -318,7 +359,7 @@ def test_black_and_white_stay_exact_among_many_colors():
 
 
 @given(st.integers(1, 300), st.integers(1, 10), st.integers(10, 40))
-def test_no_k_exceeds_the_distinct_colors(distinct, k_min, k_max):
+def test_no_k_exceeds_the_distinct_colors(distinct: int, k_min: int, k_max: int) -> None:
     fitting = [k for k in range(k_min, k_max + 1) if k <= distinct]
 
     assert candidate_ks(distinct, k_min, k_max) == (fitting or [distinct])
@@ -327,7 +368,7 @@ def test_no_k_exceeds_the_distinct_colors(distinct, k_min, k_max):
 # Drawing pixels.
 
 
-def test_nothing_to_choose_takes_no_sample():
+def test_nothing_to_choose_takes_no_sample() -> None:
     one, few = np.zeros((9, 9, 3), np.uint8), np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
 
     for whole_image in (True, False):
@@ -337,12 +378,12 @@ def test_nothing_to_choose_takes_no_sample():
 
 
 @pytest.mark.parametrize("whole_image", [True, False])
-def test_invisible_image_is_empty(whole_image):
+def test_invisible_image_is_empty(whole_image: bool) -> None:
     with pytest.raises(EmptyImage):
         summary_of(np.zeros((3, 4, 4), np.uint8), whole_image=whole_image)
 
 
-def test_sample_of_few_colors_is_the_whole_image():
+def test_sample_of_few_colors_is_the_whole_image() -> None:
     pixels = np.repeat(np.arange(20, dtype=np.uint8), 30).reshape(20, 10, 3)
     summary, ks = summary_of(pixels)
 
@@ -352,7 +393,9 @@ def test_sample_of_few_colors_is_the_whole_image():
 
 @settings(deadline=None)
 @given(images, heights, st.integers(1, 2000))
-def test_random_pixels_are_of_the_image_each_at_most_once(pixels, height, size):
+def test_random_pixels_are_of_the_image_each_at_most_once(
+    pixels: NDArray[np.uint8], height: int, size: int
+) -> None:
     visible = visible_pixels(pixels)
     assume(len(visible))
     summary, _ = summary_of(pixels, height, sample_size=size, whole_image=False)
@@ -367,9 +410,9 @@ def test_random_pixels_are_of_the_image_each_at_most_once(pixels, height, size):
 
 
 @pytest.mark.parametrize("channels", [3, 4])
-def test_random_pixels_are_of_every_part_of_the_image(channels):
-    ramp = np.repeat(np.arange(90_000) // 353, channels).astype(np.uint8)
-    ramp = ramp.reshape(300, 300, channels)
+def test_random_pixels_are_of_every_part_of_the_image(channels: int) -> None:
+    levels = np.repeat(np.arange(90_000) // 353, channels).astype(np.uint8)
+    ramp = levels.reshape(300, 300, channels)
     ramp[:, :, 3:] = 200
 
     # The mean is met within 5 standard errors.
@@ -378,7 +421,7 @@ def test_random_pixels_are_of_every_part_of_the_image(channels):
     assert abs(drawn[:, 0].mean() - levels.mean()) < 5 * levels.std() / 1000**0.5
 
 
-def test_pixels_vote_by_their_opacity():
+def test_pixels_vote_by_their_opacity() -> None:
     pixels = np.zeros((300, 300, 4), np.uint8)
     pixels[:, :150] = [255, 255, 255, 240]
     pixels[:, 150:, 3] = 60
@@ -390,17 +433,17 @@ def test_pixels_vote_by_their_opacity():
 
 
 @pytest.mark.parametrize("whole_image", [True, False])
-def test_same_pixels_same_summary(china, whole_image):
+def test_same_pixels_same_summary(china: NDArray[np.uint8], whole_image: bool) -> None:
     first, second = (summary_of(china, whole_image=whole_image)[0].to_arrays() for _ in range(2))
 
     for name in first:
         np.testing.assert_array_equal(first[name], second[name])
 
 
-def test_clean_sample_is_steadier_than_a_random_one(china):
-    def spread(**options):
+def test_clean_sample_is_steadier_than_a_random_one(china: NDArray[np.uint8]) -> None:
+    def spread(**options: Any) -> float:
         summaries = [summary_of(china, seed=seed, **options)[0] for seed in range(12)]
-        return np.std([summary.sample.rgb.mean() for summary in summaries])
+        return float(np.std([summary.sample.rgb.mean() for summary in summaries]))
 
     assert spread() < spread(whole_image=False) / 2
 
@@ -409,7 +452,7 @@ def test_clean_sample_is_steadier_than_a_random_one(china):
     st.lists(st.integers(1, 1000), min_size=1, max_size=50), st.integers(1, 40), st.integers(0, 9)
 )
 @example([1, 1, 1, 1, 95, 112, 115, 125, 140, 194, 197, 210, 44, *[1000] * 5, 860, 215], 17, 0)
-def test_even_draw_gives_each_row_its_share(counts, size, seed):
+def test_even_draw_gives_each_row_its_share(counts: list[int], size: int, seed: int) -> None:
     rows, drawn = draw_evenly(np.array(counts), size, np.random.default_rng(seed))
 
     if len(counts) <= size:
@@ -422,7 +465,7 @@ def test_even_draw_gives_each_row_its_share(counts, size, seed):
         assert abs(got.get(row, 0) - count / sum(counts) * size) < 1 + 1e-9
 
 
-def test_roughness_is_the_largest_step_to_a_visible_neighbor():
+def test_roughness_is_the_largest_step_to_a_visible_neighbor() -> None:
     pixels = np.zeros((3, 3, 4), np.uint8)
     pixels[..., 3] = 255
     pixels[1, 1, :3] = 10, 50, 20
@@ -436,7 +479,7 @@ def test_roughness_is_the_largest_step_to_a_visible_neighbor():
     assert sorted(draw.roughness.tolist()) == [0, 0, 0, 0, 50, 50, 50, 50]
 
 
-def test_pixels_that_mix_two_colors_are_left_out():
+def test_pixels_that_mix_two_colors_are_left_out() -> None:
     mixed = np.zeros((64, 64, 3), np.uint8)
     mixed[:, :32] = 200
     mixed[:, 32] = np.random.default_rng(0).integers(80, 120, (64, 3))
@@ -446,7 +489,7 @@ def test_pixels_that_mix_two_colors_are_left_out():
     assert ((np.abs(sample) <= 0.5) | (np.abs(sample - 200) <= 0.5)).all()
 
 
-def test_levels_of_a_smooth_range_are_no_clusters():
+def test_levels_of_a_smooth_range_are_no_clusters() -> None:
     gray = np.random.default_rng(0).normal(128, 12, (200, 200, 1)).astype(np.uint8)
 
     sample = summary_of(np.repeat(gray, 3, axis=-1))[0].sample.rgb
@@ -459,6 +502,8 @@ def test_levels_of_a_smooth_range_are_no_clusters():
     ("option", "value"),
     [("format", "gif"), ("space", "hsv"), ("dither", "yes"), ("palettes", "aco")],
 )
-def test_unknown_rendering_is_refused_before_any_work(upload, photo, option, value, context):
+def test_unknown_rendering_is_refused_before_any_work(
+    upload: Uploader, photo: Path, option: str, value: str, context: LambdaContext
+) -> None:
     with pytest.raises(InvalidOptions, match=f"{option} '{value}'"):
         run(upload("a.jpg", photo.read_bytes(), **{option: value}), context)

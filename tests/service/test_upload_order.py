@@ -1,16 +1,19 @@
 """Which of two uploads of a key is newer, and when that is not known."""
 
+from collections.abc import Iterator
+
 import boto3
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
+from mypy_boto3_s3 import S3Client
 
 from quantization.service.storage.upload_order import Origin, UploadOrder, sortable
 
 
 @given(*[st.text("0123456789ABCDEFabcdef", min_size=1, max_size=20)] * 2)
-def test_sequencers_compare_as_if_padded_with_zeros(first, second):
+def test_sequencers_compare_as_if_padded_with_zeros(first: str, second: str) -> None:
     width = max(len(first), len(second))
     padded = [int(s.ljust(width, "0"), 16) for s in (first, second)]
 
@@ -19,7 +22,7 @@ def test_sequencers_compare_as_if_padded_with_zeros(first, second):
 
 
 @pytest.fixture
-def versions():
+def versions() -> Iterator[tuple[S3Client, list[str]]]:
     """Return S3, and the versions of a key, the oldest first, beside a key that begins with it."""
     with mock_aws():
         s3 = boto3.client("s3")
@@ -32,37 +35,39 @@ def versions():
         yield s3, ids
 
 
-def both_ways(s3, one, other):
+def both_ways(s3: S3Client, one: Origin, other: Origin) -> tuple[bool, bool]:
     order = UploadOrder(s3, "input", "a.jpg")
     return order.is_older(one, other), order.is_older(other, one)
 
 
-def test_versions_in_the_list_are_in_order(versions):
+def test_versions_in_the_list_are_in_order(versions: tuple[S3Client, list[str]]) -> None:
     s3, (first, second, _) = versions
     assert both_ways(s3, Origin(first, "0A"), Origin(second, "", "T1")) == (True, False)
     assert both_ways(s3, Origin(first, "", "T2"), Origin(second, "", "T1")) == (True, False)
 
 
-def test_deleted_version_is_neither_older_nor_newer(versions):
+def test_deleted_version_is_neither_older_nor_newer(versions: tuple[S3Client, list[str]]) -> None:
     s3, (first, second, _) = versions
     s3.delete_object(Bucket="input", Key="a.jpg", VersionId=first)
     assert both_ways(s3, Origin(first, "0A"), Origin(second, "", "T1")) == (False, False)
 
 
-def test_backfilled_version_is_newer_than_the_result_it_was_found_with(versions):
+def test_backfilled_version_is_newer_than_the_result_it_was_found_with(
+    versions: tuple[S3Client, list[str]],
+) -> None:
     s3, (first, second, _) = versions
     s3.delete_object(Bucket="input", Key="a.jpg", VersionId=first)
     assert both_ways(s3, Origin(first, "0A"), Origin(second, "", "T1", first)) == (True, False)
 
 
-def test_later_backfill_of_one_version_is_newer(versions):
+def test_later_backfill_of_one_version_is_newer(versions: tuple[S3Client, list[str]]) -> None:
     s3, (first, *_) = versions
     assert both_ways(s3, Origin(first, "0A"), Origin(first, "", "T1")) == (True, False)
     assert both_ways(s3, Origin(first, "", "T1"), Origin(first, "", "T2")) == (True, False)
     assert both_ways(s3, Origin(first, "", "T1"), Origin(first, "", "T1")) == (False, False)
 
 
-def test_what_is_none_of_ours_is_older_than_anything(versions):
+def test_what_is_none_of_ours_is_older_than_anything(versions: tuple[S3Client, list[str]]) -> None:
     s3, (first, *_) = versions
     assert both_ways(s3, Origin(), Origin(first, "0A")) == (True, False)
     assert both_ways(s3, Origin(), Origin()) == (False, False)

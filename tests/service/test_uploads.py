@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 KILLED_WHILE_READING = """
 import io, os, signal
@@ -15,7 +16,7 @@ with as_file(io.BytesIO(bytes(1_000_000))) as path:
 """
 
 
-def test_killed_function_leaves_no_file(tmp_path):
+def test_killed_function_leaves_no_file(tmp_path: Path) -> None:
     # Lambda keeps /tmp for the next process; what was left there would fill it up.
     done = subprocess.run(
         [sys.executable, "-c", KILLED_WHILE_READING],

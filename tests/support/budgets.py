@@ -87,9 +87,9 @@ def main() -> None:
     write(f"{'MB, unzipped':24}{'code':>8}{'layers':>9}{'total':>9}{'of limit':>10}")
     for architecture in ARCHITECTURES:
         for row in sizes(build(architecture)):
-            layers = sum(row.layers.values())
+            unzipped = sum(row.layers.values())
             write(
-                f"{row.function + ' ' + architecture:24}{row.code / 1e6:8.3f}{layers / 1e6:9.1f}"
+                f"{row.function + ' ' + architecture:24}{row.code / 1e6:8.3f}{unzipped / 1e6:9.1f}"
                 f"{row.total / 1e6:9.1f}{row.total / LIMIT:10.0%}"
             )
     write(f"\n{'MB':24}{'unzipped':>9}{'zipped':>9}")

@@ -77,7 +77,7 @@ class TokenBucket:
 
 
 def refusal(code: str, status: int = 400) -> ClientError:
-    response = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    response: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return ClientError(response, "call")
 
 

@@ -45,7 +45,7 @@ class Cloud:
 
     def __init__(self, endpoint: str) -> None:
         self._names = itertools.count()
-        session = boto3.Session("test", "test", region_name="eu-west-1")
+        session: Any = boto3.Session("test", "test", region_name="eu-west-1")
 
         def client(service: str) -> Any:
             return session.client(service, endpoint_url=endpoint)

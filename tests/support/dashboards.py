@@ -1,9 +1,10 @@
 """CloudWatch's notation of a dashboard's metrics."""
 
 from collections.abc import Iterator
+from typing import Any
 
 
-def metrics_of(widget: dict) -> Iterator[list[str]]:
+def metrics_of(widget: dict[str, Any]) -> Iterator[list[str]]:
     """Yield namespace, metric and dimensions of each row of a widget, abbreviations written out.
 
     "." stands for the same as in the row above, "..." for all of it but what follows.

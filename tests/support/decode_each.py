@@ -20,7 +20,7 @@ def decode(path: Path) -> int | str:
     """Return the number of pixels, or the name of the refusal."""
     try:
         image = open_image(path, max_pixels=MAX_PIXELS)
-        return sum(strip.shape[0] * strip.shape[1] for strip in image.strips(2**17))
+        return sum(int(strip.shape[0]) * int(strip.shape[1]) for strip in image.strips(2**17))
     except RefusedImage as refusal:
         return type(refusal).__name__
 

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.support.fixtures import Aws
 from tests.support.proxy import Call, Fault, Proxy
-from tests.support.service import until
+from tests.support.service import Execution, Service, until
 
 FUNCTION_SECONDS = 14
 """The functions' time limit meanwhile: one call that is never answered fits in, and not two."""
@@ -32,7 +33,7 @@ class Functions:
         The functions' names by their logical ids.
     """
 
-    def __init__(self, aws, names: dict[str, str]) -> None:
+    def __init__(self, aws: Aws, names: dict[str, str]) -> None:
         self._lambda = aws("lambda")
         self._names = {id_.removesuffix("Function"): name for id_, name in names.items()}
         self.proxy = Proxy(aws("s3").meta.endpoint_url, self.kill)
@@ -68,7 +69,7 @@ class Functions:
     def _reroute(self, name: str) -> str:
         """Publish a version that reaches S3 by the proxy; return the one that was live before."""
         state = next(state for state, known in self._names.items() if known == name)
-        before = self._lambda.get_alias(FunctionName=name, Name="live")["FunctionVersion"]
+        before: str = self._lambda.get_alias(FunctionName=name, Name="live")["FunctionVersion"]
         configured = self._lambda.get_function_configuration(FunctionName=name)
         own = configured["Environment"]["Variables"]
         more = {"AWS_ENDPOINT_URL_S3": self.proxy.url, "AWS_SDK_UA_APP_ID": state}
@@ -97,7 +98,7 @@ class Trials:
         Uploaded by turns.
     """
 
-    def __init__(self, service, functions: Functions, images: tuple[bytes, bytes]) -> None:
+    def __init__(self, service: Service, functions: Functions, images: tuple[bytes, bytes]) -> None:
         self.service, self.functions, self.images = service, functions, images
         self.key = f"{uuid.uuid4()}.png"
         self.turn = 0
@@ -150,7 +151,7 @@ class Trials:
         body = b"no image" if refused else self.images[self.turn % 2]
         return str(self.service.upload(self.key, body))
 
-    def check(self, version: str, ended: dict[str, Any], *, refused: bool = False) -> str:
+    def check(self, version: str, ended: Execution, *, refused: bool = False) -> str:
         """Hold an upload's end against what lies in the bucket; return it in short."""
         if ended["status"] == "SUCCEEDED":
             self._accept(version)

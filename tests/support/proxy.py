@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 BUSY = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
@@ -68,7 +68,7 @@ class Proxy(ThreadingHTTPServer):
         self._counting = threading.Lock()
         threading.Thread(target=self.serve_forever, args=[0.05], daemon=True).start()
 
-    def handle_error(self, request, client_address) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """Take no notice of clients that are gone: they were killed."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)

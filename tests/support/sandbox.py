@@ -88,7 +88,7 @@ class Sandbox:
     def booted(self) -> Iterator["Booted"]:
         """Boot the function under AWS's runtime interface emulator and client."""
         emulator, runtime = _free_ports(2)
-        command = [
+        command: list[str | Path] = [
             *(EMULATOR, "--runtime-interface-emulator-address", f"127.0.0.1:{emulator}"),
             *("--runtime-api-address", f"127.0.0.1:{runtime}"),
             *(PYTHON, "-m", "awslambdaric", self._handler),

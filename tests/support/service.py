@@ -3,15 +3,21 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
 
 from emulator import engine
+from quantization_client.stack import Stack
 
 LIMIT_SECONDS = 300
 
+type Execution = DescribeExecutionOutputTypeDef
 
-def until(look):
+
+def until[T](look: Callable[[], T | None]) -> T:
     """Return the first value of `look` that is not None."""
     deadline = time.monotonic() + LIMIT_SECONDS
     while (seen := look()) is None:
@@ -20,7 +26,7 @@ def until(look):
     return seen
 
 
-def function_names(cloudformation) -> dict[str, str]:
+def function_names(cloudformation: Any) -> dict[str, str]:
     """Return each function's name by its logical id."""
     resources = cloudformation.describe_stack_resources(StackName=engine.STACK_NAME)
     return {
@@ -33,7 +39,7 @@ def function_names(cloudformation) -> dict[str, str]:
 class Service:
     """The service, and what was seen of its executions."""
 
-    def __init__(self, stack) -> None:
+    def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.inputs: dict[str, str] = {}
 
@@ -51,10 +57,12 @@ class Service:
         try:
             yield
         finally:
-            on = {"EventBridgeConfiguration": {}}
-            notify(Bucket=self.stack.input_bucket, NotificationConfiguration=on)
+            notify(
+                Bucket=self.stack.input_bucket,
+                NotificationConfiguration={"EventBridgeConfiguration": {}},
+            )
 
-    def executions(self, version: str) -> list[dict]:
+    def executions(self, version: str) -> list[Execution]:
         """Describe the executions that an upload started."""
         pages = self.stack.states.get_paginator("list_executions").paginate(
             stateMachineArn=self.stack.state_machine
@@ -69,28 +77,28 @@ class Service:
             if version in event
         ]
 
-    def ended(self, version: str) -> dict:
+    def ended(self, version: str) -> Execution:
         """Wait until the execution of an upload has ended."""
 
-        def look():
+        def look() -> Execution | None:
             started = self.executions(version)
             return started[0] if started and started[0]["status"] != "RUNNING" else None
 
         return until(look)
 
-    def again(self, version: str) -> dict:
+    def again(self, version: str) -> Execution:
         """Start another execution with the same event, and wait for its end."""
         started = self.stack.states.start_execution(
             stateMachineArn=self.stack.state_machine, input=self.executions(version)[0]["input"]
         )
 
-        def look():
+        def look() -> Execution | None:
             seen = self.stack.states.describe_execution(executionArn=started["executionArn"])
             return seen if seen["status"] != "RUNNING" else None
 
         return until(look)
 
-    def read(self, key: str):
+    def read(self, key: str) -> Any:
         """Return a JSON of the output bucket, or None."""
         try:
             there = self.stack.s3.get_object(Bucket=self.stack.output_bucket, Key=key)

@@ -11,24 +11,25 @@ from emulator import engine
 from emulator.deploy import deploy
 from emulator.engine import ROOT
 from quantization_client.stack import Stack, find_stack
+from tests.support.fixtures import Aws, Command, ImageMaker, PngMaker
 from tests.support.service import Service, function_names
 
 QUANTIZE = [sys.executable, "-m", "emulator.quantize"]
 
 
 @pytest.fixture(scope="session")
-def stack(engine_port) -> Stack:
+def stack(engine_port: int) -> Stack:
     """Deploy the template to the tests' engine."""
     return find_stack(engine.STACK_NAME, deploy(engine_port))
 
 
 @pytest.fixture(scope="session")
-def quantize(stack, engine_port):
+def quantize(stack: Stack, engine_port: int) -> Command:
     """Run the client; return the finished process."""
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*QUANTIZE, *arguments, "--port", str(engine_port)],
+            [*QUANTIZE, *map(str, arguments), "--port", str(engine_port)],
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -39,7 +40,7 @@ def quantize(stack, engine_port):
 
 
 @pytest.fixture(scope="session")
-def image(make_png):
+def image(make_png: PngMaker) -> ImageMaker:
     """Make an image of three colors, others for another seed."""
     # Three colors: one K to try, which is quick.
     rows = np.arange(12)[:, None, None] % 3 * 100
@@ -47,12 +48,12 @@ def image(make_png):
 
 
 @pytest.fixture(scope="session")
-def functions(aws, stack):
+def functions(aws: Aws, stack: Stack) -> dict[str, str]:
     return function_names(aws("cloudformation"))
 
 
 @pytest.fixture(scope="session")
-def service(stack):
+def service(stack: Stack) -> Service:
     return Service(stack)
 
 

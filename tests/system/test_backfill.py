@@ -1,17 +1,21 @@
 """What is in the bucket already, quantized by a backfill while uploads go on."""
 
 import json
+import subprocess
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from tests.support.service import until
+from quantization_client.stack import Stack
+from tests.support.fixtures import Command, ImageMaker
+from tests.support.service import Service, until
 
 GOOD, BROKEN = 10, 2
 
 
 @pytest.fixture
-def folder(stack, service, name, image):
+def folder(stack: Stack, service: Service, name: str, image: ImageMaker) -> str:
     """Put images into the bucket, some of them broken, as if they had been there before."""
     with service.before_the_stack():
         for number in range(GOOD + BROKEN):
@@ -21,11 +25,13 @@ def folder(stack, service, name, image):
     return f"{name}/"
 
 
-def outcomes_of(finished) -> Counter:
+def outcomes_of(finished: subprocess.CompletedProcess[str]) -> Counter[str]:
     return Counter(json.loads(finished.stdout)["outcomes"])
 
 
-def test_every_object_is_accounted_for_and_none_is_done_twice(stack, quantize, folder, service):
+def test_every_object_is_accounted_for_and_none_is_done_twice(
+    stack: Stack, quantize: Command, folder: str, service: Service
+) -> None:
     tolerant = ["--tolerated-failures", "50", "--json"]
     machine = stack.backfills["prefix"]
 
@@ -72,13 +78,13 @@ def test_every_object_is_accounted_for_and_none_is_done_twice(stack, quantize, f
     assert result["source"]["backfill"]["replaces"] == result["source"]["version_id"]
 
 
-def test_too_many_failures_end_it(quantize, folder):
+def test_too_many_failures_end_it(quantize: Command, folder: str) -> None:
     failed = quantize("--bucket-prefix", folder, "--tolerated-failures", "1", "--json")
     assert failed.returncode == 1
     assert json.loads(failed.stdout)["status"] == "FAILED"
 
 
-def test_keys_may_come_from_a_list(quantize, folder, tmp_path):
+def test_keys_may_come_from_a_list(quantize: Command, folder: str, tmp_path: Path) -> None:
     keys = tmp_path / "keys.txt"
     keys.write_text(f"{folder}3.png\n{folder}none-such.png\n")
     assert outcomes_of(quantize("--bucket-list", keys, "--json")) == {"quantized": 1, "gone": 1}

@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,18 +18,20 @@ from emulator.engine import ROOT
 from quantization.contract import Result
 from quantization.palette_files import palette_file
 from quantization_client.journal import FOLDER
+from quantization_client.stack import Stack
+from tests.support.fixtures import Command, PngMaker
 from tests.system.conftest import QUANTIZE
 
 LIMIT_SECONDS = 60
 AMOUNT = 5
 
 
-def lines(output: str) -> list[dict]:
+def lines(output: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in output.splitlines()]
 
 
 @pytest.fixture
-def images(tmp_path, make_png) -> Path:
+def images(tmp_path: Path, make_png: PngMaker) -> Path:
     """Return a folder of images that no other test uploads, quick for having nine colors."""
     folder = tmp_path / "images"
     folder.mkdir()
@@ -39,7 +43,7 @@ def images(tmp_path, make_png) -> Path:
 
 
 @pytest.fixture
-def executions_of(stack):
+def executions_of(stack: Stack) -> Callable[[set[str]], list[str]]:
     """List the executions that images of these names started."""
 
     def find(names: set[str]) -> list[str]:
@@ -57,7 +61,7 @@ def executions_of(stack):
     return find
 
 
-def test_json_tells_scripts_everything(quantize, photo, tmp_path):
+def test_json_tells_scripts_everything(quantize: Command, photo: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"no image")
 
@@ -84,7 +88,7 @@ def test_json_tells_scripts_everything(quantize, photo, tmp_path):
     assert failed["execution"] != good["execution"]
 
 
-def test_table_sums_up(quantize, photo, tmp_path):
+def test_table_sums_up(quantize: Command, photo: Path, tmp_path: Path) -> None:
     done = quantize(photo, "--out", tmp_path)
 
     heading, row = done.stdout.splitlines()
@@ -97,7 +101,9 @@ def test_table_sums_up(quantize, photo, tmp_path):
     assert not (tmp_path / FOLDER).exists()
 
 
-def test_exactly_so_many_colors_with_their_palettes(quantize, photo, tmp_path):
+def test_exactly_so_many_colors_with_their_palettes(
+    quantize: Command, photo: Path, tmp_path: Path
+) -> None:
     options = ["--k-min", "16", "--k-max", "16", "--palettes", "gpl,css"]
     done = quantize(photo, "--out", tmp_path, "--json", *options)
 
@@ -105,6 +111,7 @@ def test_exactly_so_many_colors_with_their_palettes(quantize, photo, tmp_path):
     result = msgspec.json.decode((tmp_path / "china.json").read_bytes(), type=Result)
     assert (line["k"], len(result.palette), result.options.k_max) == (16, 16, 16)
     (score,) = result.scores
+    assert score.silhouette is not None
     assert score.silhouette > 0
     assert result.silhouette_at != "edge"
     for name in ("gpl", "css"):
@@ -121,8 +128,12 @@ def start(engine_port: int, *arguments: object) -> subprocess.Popen[str]:
 
 
 def test_interrupted_after_the_upload_it_finds_its_executions(
-    engine_port, quantize, images, executions_of, tmp_path
-):
+    engine_port: int,
+    quantize: Command,
+    images: Path,
+    executions_of: Callable[[set[str]], list[str]],
+    tmp_path: Path,
+) -> None:
     out = tmp_path / "out"
     first = start(engine_port, images, "--out", out)
     deadline = time.monotonic() + LIMIT_SECONDS
@@ -146,10 +157,15 @@ def test_interrupted_after_the_upload_it_finds_its_executions(
 
 
 def test_interrupted_half_way_it_leaves_out_what_was_done(
-    engine_port, quantize, images, executions_of, tmp_path
-):
+    engine_port: int,
+    quantize: Command,
+    images: Path,
+    executions_of: Callable[[set[str]], list[str]],
+    tmp_path: Path,
+) -> None:
     out = tmp_path / "out"
     first = start(engine_port, images, "--out", out)
+    assert first.stdout is not None
     done_first = [json.loads(first.stdout.readline())]
     first.send_signal(signal.SIGINT)
     rest, _ = first.communicate(timeout=LIMIT_SECONDS)
@@ -170,8 +186,13 @@ def test_interrupted_half_way_it_leaves_out_what_was_done(
 
 
 def test_changed_file_and_lost_upload_are_uploaded_again(
-    engine_port, quantize, images, stack, executions_of, tmp_path
-):
+    engine_port: int,
+    quantize: Command,
+    images: Path,
+    stack: Stack,
+    executions_of: Callable[[set[str]], list[str]],
+    tmp_path: Path,
+) -> None:
     out = tmp_path / "out"
     changed, lost, *others = sorted(images.iterdir())
     for path in others:
@@ -192,7 +213,7 @@ def test_changed_file_and_lost_upload_are_uploaded_again(
     assert len(executions_of({changed.name, lost.name})) == 4
 
 
-def test_stack_is_found_by_name(engine_port, tmp_path, photo):
+def test_stack_is_found_by_name(engine_port: int, tmp_path: Path, photo: Path) -> None:
     environment = os.environ | engine.aws_environment(engine.endpoint(engine_port))
     command = ["quantize", str(photo), "--out", str(tmp_path), "--stack"]
 
@@ -207,7 +228,7 @@ def test_stack_is_found_by_name(engine_port, tmp_path, photo):
     assert "no stack named 'none'" in absent.stderr
 
 
-def test_unreachable_service_has_an_exit_code(tmp_path, photo):
+def test_unreachable_service_has_an_exit_code(tmp_path: Path, photo: Path) -> None:
     environment = (
         os.environ | engine.aws_environment(engine.endpoint(9)) | {"AWS_MAX_ATTEMPTS": "1"}
     )

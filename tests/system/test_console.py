@@ -6,20 +6,23 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support import expected_conditions as ec
 from selenium.webdriver.support.wait import WebDriverWait
 
 from emulator.engine import HOST, ROOT
+from quantization_client.stack import Stack
+from tests.support.fixtures import Command
 
 LIMIT_SECONDS = 60
 
 
 @pytest.fixture(scope="module")
-def page(stack, engine_port) -> Iterator[str]:
+def page(stack: Stack, engine_port: int) -> Iterator[str]:
     """Run `make console`; return the address that it prints."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
@@ -32,6 +35,7 @@ def page(stack, engine_port) -> Iterator[str]:
         f"--engine={engine_port}",
     ]
     console = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert console.stdout is not None
     try:
         yield console.stdout.readline().strip()
     finally:
@@ -41,12 +45,15 @@ def page(stack, engine_port) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def execution(quantize, tmp_path_factory) -> str:
+def execution(quantize: Command, tmp_path_factory: pytest.TempPathFactory) -> str:
     done = quantize("--json", "--out", tmp_path_factory.mktemp("console"))
-    return json.loads(done.stdout)["execution"]
+    arn: str = json.loads(done.stdout)["execution"]
+    return arn
 
 
-def test_execution_is_shown_whole(browser, emulate, page, execution):
+def test_execution_is_shown_whole(
+    browser: Chrome, emulate: Callable[[int, str], None], page: str, execution: str
+) -> None:
     emulate(1200, "light")
     wait = WebDriverWait(browser, LIMIT_SECONDS)
 
@@ -55,7 +62,7 @@ def test_execution_is_shown_whole(browser, emulate, page, execution):
 
     def shown() -> str:
         dialogs = browser.find_elements(By.CSS_SELECTOR, "[role=dialog]")
-        return " ".join(dialog.get_property("textContent") for dialog in dialogs)
+        return " ".join(str(dialog.get_property("textContent")) for dialog in dialogs)
 
     browser.get(page)
     press(execution.rpartition(":")[2])
@@ -75,7 +82,7 @@ def test_execution_is_shown_whole(browser, emulate, page, execution):
     assert '"ExecutionSucceeded"' in shown()
 
 
-def test_no_other_site_may_ask(page):
+def test_no_other_site_may_ask(page: str) -> None:
     address = page.partition("/resources")[0] + "/api/stepfunctions/state-machines"
     request = urllib.request.Request(address, headers={"Origin": "https://example.com"})
     with urllib.request.urlopen(request) as answer:
@@ -84,7 +91,7 @@ def test_no_other_site_may_ask(page):
     assert page.startswith(f"http://{HOST}:")
 
 
-def test_without_engine_it_says_so():
+def test_without_engine_it_says_so() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "emulator.console", "--engine=9"],
         cwd=ROOT,

@@ -1,17 +1,19 @@
 """What an operator sees of the deployed service."""
 
 import json
+from typing import Any
 
 import pytest
 
 from emulator import engine
 from tests.support.dashboards import metrics_of
-from tests.support.service import until
+from tests.support.fixtures import Aws, ImageMaker
+from tests.support.service import Service, until
 
 OWN = f"ColorQuantization/{engine.STACK_NAME}"
 
 
-def published(aws) -> set[tuple]:
+def published(aws: Aws) -> set[tuple[Any, ...]]:
     """Return namespace, metric and dimensions of all metrics in the functions' logs."""
     logs = aws("logs")
     found = set()
@@ -30,7 +32,9 @@ def published(aws) -> set[tuple]:
 
 
 @pytest.fixture(scope="module")
-def seen(aws, service, functions, image):
+def seen(
+    aws: Aws, service: Service, functions: dict[str, str], image: ImageMaker
+) -> set[tuple[Any, ...]]:
     """Quantize an image, refuse one, let one crash; return the metrics that tell of it."""
     done = service.ended(service.upload("operations/good.png", image()))
     assert done["status"] == "SUCCEEDED"
@@ -41,19 +45,19 @@ def seen(aws, service, functions, image):
         FunctionName=functions["RecordFailureFunction"], Payload=json.dumps({"detail": crashed})
     )
 
-    def look():
+    def look() -> set[tuple[Any, ...]] | None:
         metrics = published(aws)
         return metrics if any(metric[1] == "Crashes" for metric in metrics) else None
 
     return until(look)
 
 
-def test_failures_are_counted_by_error(seen):
+def test_failures_are_counted_by_error(seen: set[tuple[Any, ...]]) -> None:
     assert (OWN, "Refusals", ("error", "UnsupportedImage")) in seen
     assert (OWN, "Crashes", ("error", "States.Timeout")) in seen
 
 
-def test_dashboard_shows_what_the_functions_publish(aws, seen):
+def test_dashboard_shows_what_the_functions_publish(aws: Aws, seen: set[tuple[Any, ...]]) -> None:
     cloudwatch = aws("cloudwatch")
     listed = cloudwatch.list_dashboards()["DashboardEntries"]
     (name,) = [d["DashboardName"] for d in listed if engine.STACK_NAME in d["DashboardName"]]
@@ -69,7 +73,9 @@ def test_dashboard_shows_what_the_functions_publish(aws, seen):
     assert f'{{"{OWN}",error}}' in json.dumps(widgets).replace('\\"', '"')
 
 
-def test_alarm_is_on_a_metric_that_the_functions_publish(aws, seen):
+def test_alarm_is_on_a_metric_that_the_functions_publish(
+    aws: Aws, seen: set[tuple[Any, ...]]
+) -> None:
     alarms = aws("cloudwatch").describe_alarms()["MetricAlarms"]
     own = [a for a in alarms if not a.get("Namespace", "-").startswith(("AWS/", "-"))]
     assert {

@@ -5,6 +5,8 @@ Not shown here: logs, traces and keys, which the functions do not ask the engine
 
 import json
 import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import boto3
 import pytest
@@ -15,7 +17,8 @@ from emulator.deploy import deploy
 from quantization_client.backfill import Backfill
 from quantization_client.stack import find_stack
 from tests.support.cloud import free_port
-from tests.support.service import Service
+from tests.support.fixtures import Aws, ImageMaker
+from tests.support.service import Execution, Service
 
 # Services that the engine's functions do not call themselves.
 NOT_CALLED = {"logs", "xray", "sqs", "kms"}
@@ -25,7 +28,7 @@ NOT_ENFORCED = {"s3:ListBucket", "s3:ListBucketVersions"}
 TEMPLATE = yaml_parse((engine.ROOT / "template.yml").read_text())["Resources"]
 
 
-def listed(value) -> list:
+def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
@@ -45,7 +48,7 @@ def granted() -> list[tuple[str, int, str]]:
 
 
 @pytest.fixture(scope="module")
-def guarded():
+def guarded() -> Iterator[tuple[Service, Aws]]:
     """Deploy to an engine that enforces IAM; return the service and a maker of clients."""
     port = free_port()
     place = engine.aws_environment(engine.endpoint(port))
@@ -57,7 +60,7 @@ def guarded():
         # The engine speaks HTTP, which they deny; tests/test_template.py reads them as text.
         for bucket in (stack.input_bucket, stack.work_bucket, stack.output_bucket):
             stack.s3.delete_bucket_policy(Bucket=bucket)
-        session = boto3.Session(
+        session: Any = boto3.Session(
             place["AWS_ACCESS_KEY_ID"], place["AWS_SECRET_ACCESS_KEY"], None, place["AWS_REGION"]
         )
         yield (
@@ -69,17 +72,17 @@ def guarded():
 
 
 @pytest.fixture(scope="module")
-def service(guarded):
+def service(guarded: tuple[Service, Aws]) -> Service:
     return guarded[0]
 
 
 @pytest.fixture(scope="module")
-def iam(guarded):
+def iam(guarded: tuple[Service, Aws]) -> Any:
     return guarded[1]("iam")
 
 
 @pytest.fixture(scope="module")
-def roles(guarded) -> dict[str, str]:
+def roles(guarded: tuple[Service, Aws]) -> dict[str, str]:
     """Return each role's name by its logical id."""
     resources = guarded[1]("cloudformation").describe_stack_resources(StackName=engine.STACK_NAME)
     return {
@@ -89,12 +92,12 @@ def roles(guarded) -> dict[str, str]:
     }
 
 
-def life_of_an_upload(service, image) -> list[str]:
+def life_of_an_upload(service: Service, image: ImageMaker) -> list[str]:
     """Go through all that the service does; return how each upload ended."""
     name = str(uuid.uuid4())
     ends = []
 
-    def end(ended) -> None:
+    def end(ended: Execution) -> None:
         ends.append(f"{ended['status']} {ended.get('error', '')} {sorted(service.outputs(name))}")
 
     refused = service.upload(f"{name}.png", b"no image")
@@ -136,12 +139,12 @@ EXPECTED = [
 ]
 
 
-def test_granted_actions_are_enough(service, image):
+def test_granted_actions_are_enough(service: Service, image: ImageMaker) -> None:
     assert life_of_an_upload(service, image) == EXPECTED
 
 
 @pytest.fixture
-def without(iam, roles):
+def without(iam: Any, roles: dict[str, str]) -> Iterator[Callable[[str, int, str], None]]:
     """Take an action away from a role for a while."""
     whole = []
 
@@ -162,7 +165,14 @@ def without(iam, roles):
 
 
 @pytest.mark.parametrize(("role", "number", "action"), granted())
-def test_no_granted_action_can_be_spared(service, image, without, role, number, action):
+def test_no_granted_action_can_be_spared(
+    service: Service,
+    image: ImageMaker,
+    without: Callable[[str, int, str], None],
+    role: str,
+    number: int,
+    action: str,
+) -> None:
     without(role, number, action)
     assert life_of_an_upload(service, image) != EXPECTED
 
@@ -178,7 +188,9 @@ FOREIGN = [
 ]
 
 
-def test_each_role_is_denied_what_it_should_not_have(iam, roles, service):
+def test_each_role_is_denied_what_it_should_not_have(
+    iam: Any, roles: dict[str, str], service: Service
+) -> None:
     stack = service.stack
     objects = {
         "input": f"arn:aws:s3:::{stack.input_bucket}/a.png",

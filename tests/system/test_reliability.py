@@ -2,14 +2,16 @@
 
 import json
 import uuid
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support.service import until
+from tests.support.fixtures import Aws, ImageMaker
+from tests.support.service import Service, until
 
 
-def test_refused_upload_is_told_why_beside_the_missing_result(service, name):
+def test_refused_upload_is_told_why_beside_the_missing_result(service: Service, name: str) -> None:
     ended = service.ended(service.upload(f"{name}.jpg", b"no image"))
 
     assert (ended["status"], ended["error"]) == ("FAILED", "UnsupportedImage")
@@ -21,13 +23,17 @@ def test_refused_upload_is_told_why_beside_the_missing_result(service, name):
     assert service.outputs(name) == {f"{name}.jpg.error.json"}
 
 
-def test_success_clears_the_failure_of_an_older_upload(service, name, image):
+def test_success_clears_the_failure_of_an_older_upload(
+    service: Service, name: str, image: ImageMaker
+) -> None:
     service.ended(service.upload(f"{name}.png", b"no image"))
     assert service.ended(service.upload(f"{name}.png", image()))["status"] == "SUCCEEDED"
     assert service.outputs(name) == {f"{name}.{ending}" for ending in ("png", "html", "json")}
 
 
-def test_failure_of_a_newer_upload_leaves_the_last_result(service, name, image):
+def test_failure_of_a_newer_upload_leaves_the_last_result(
+    service: Service, name: str, image: ImageMaker
+) -> None:
     first = service.upload(f"{name}.png", image())
     service.ended(first)
     service.ended(service.upload(f"{name}.png", b""))
@@ -41,7 +47,9 @@ def test_failure_of_a_newer_upload_leaves_the_last_result(service, name, image):
     assert service.read(f"{name}.png.error.json")["error"] == "EmptyImage"
 
 
-def test_older_upload_that_is_late_does_not_replace_the_newer_result(service, name, image):
+def test_older_upload_that_is_late_does_not_replace_the_newer_result(
+    service: Service, name: str, image: ImageMaker
+) -> None:
     older = service.upload(f"{name}.png", image())
     newer = service.upload(f"{name}.png", image(9))
     for version in (newer, older):
@@ -51,7 +59,9 @@ def test_older_upload_that_is_late_does_not_replace_the_newer_result(service, na
     assert service.read(f"{name}.json")["source"]["version_id"] == newer
 
 
-def test_two_uploads_and_duplicates_at_once_end_with_the_newest(service, name, image):
+def test_two_uploads_and_duplicates_at_once_end_with_the_newest(
+    service: Service, name: str, image: ImageMaker
+) -> None:
     versions = [service.upload(f"{name}.png", image(seed)) for seed in range(3)]
     for version in versions:
         service.ended(version)
@@ -65,7 +75,7 @@ def test_two_uploads_and_duplicates_at_once_end_with_the_newest(service, name, i
     assert top["VersionId"] == result["image_file"]["version_id"]
 
 
-def test_upload_deleted_before_it_is_read_is_gone(service, name):
+def test_upload_deleted_before_it_is_read_is_gone(service: Service, name: str) -> None:
     version = service.upload(f"{name}.png", b"no image")
     service.ended(version)
     service.stack.s3.delete_object(
@@ -77,7 +87,9 @@ def test_upload_deleted_before_it_is_read_is_gone(service, name):
     assert service.read(f"{name}.png.error.json")["error"] == "ObjectGone"
 
 
-def test_deleted_or_overwritten_key_does_not_disturb_its_version(service, name, image):
+def test_deleted_or_overwritten_key_does_not_disturb_its_version(
+    service: Service, name: str, image: ImageMaker
+) -> None:
     version = service.upload(f"{name}.png", image())
     service.stack.s3.delete_object(Bucket=service.stack.input_bucket, Key=f"{name}.png")
 
@@ -86,12 +98,12 @@ def test_deleted_or_overwritten_key_does_not_disturb_its_version(service, name, 
 
 
 @pytest.fixture
-def broken(aws, functions):
+def broken(aws: Aws, functions: dict[str, str]) -> Iterator[Callable[[str], Callable[[], None]]]:
     """Make a function crash for a while."""
     lambdas = aws("lambda")
     mended = []
 
-    def break_function(logical_id: str):
+    def break_function(logical_id: str) -> Callable[[], None]:
         function = functions[logical_id]
         alias = lambdas.get_alias(FunctionName=function, Name="live")
         handler = lambdas.get_function_configuration(FunctionName=function)["Handler"]
@@ -113,7 +125,13 @@ def broken(aws, functions):
 
 
 @pytest.mark.parametrize("function", ["SampleFunction", "ScoreKFunction", "RenderFunction"])
-def test_crash_is_told_too_and_outdated_by_the_next_try(service, name, image, broken, function):
+def test_crash_is_told_too_and_outdated_by_the_next_try(
+    service: Service,
+    name: str,
+    image: ImageMaker,
+    broken: Callable[[str], Callable[[], None]],
+    function: str,
+) -> None:
     mend = broken(function)
     version = service.upload(f"{name}.png", image())
     ended = service.ended(version)
@@ -129,15 +147,15 @@ def test_crash_is_told_too_and_outdated_by_the_next_try(service, name, image, br
     assert service.outputs(name) == {f"{name}.{ending}" for ending in ("png", "html", "json")}
 
 
-def test_aborted_execution_is_told_of(service, name, image):
+def test_aborted_execution_is_told_of(service: Service, name: str, image: ImageMaker) -> None:
     version = service.upload(f"{name}.png", image())
-    running = until(lambda: (service.executions(version) or [None])[0])
+    running = until(lambda: next(iter(service.executions(version)), None))
     service.stack.states.stop_execution(executionArn=running["executionArn"])
 
     assert until(lambda: service.read(f"{name}.png.error.json"))["error"] == "ABORTED"
 
 
-def test_input_is_never_touched(service, name):
+def test_input_is_never_touched(service: Service, name: str) -> None:
     version = service.upload(f"{name}.png", b"no image")
     service.ended(version)
 
@@ -159,12 +177,12 @@ def test_input_is_never_touched(service, name):
         "./{}//...",
     ],
 )
-def test_any_key_has_a_known_end(service, image, key):
+def test_any_key_has_a_known_end(service: Service, image: ImageMaker, key: str) -> None:
     key = key.format(uuid.uuid4())
     assert service.ended(service.upload(key, image()))["status"] == "SUCCEEDED"
 
 
-def test_key_too_long_for_its_results_is_refused(service, image):
+def test_key_too_long_for_its_results_is_refused(service: Service, image: ImageMaker) -> None:
     key = str(uuid.uuid4()).ljust(1024, "x")
     ended = service.ended(service.upload(key, image()))
 
@@ -173,7 +191,9 @@ def test_key_too_long_for_its_results_is_refused(service, image):
 
 
 @pytest.mark.parametrize("value", ["'; DROP TABLE", "silhouette\u00e9" * 20, "{% 1 %}", " "])
-def test_hostile_option_is_refused(service, name, image, value):
+def test_hostile_option_is_refused(
+    service: Service, name: str, image: ImageMaker, value: str
+) -> None:
     metadata = {"criterion": value.encode("ascii", "replace").decode()}
     ended = service.ended(service.upload(f"{name}.png", image(), **metadata))
     assert ended["error"] == "InvalidOptions"

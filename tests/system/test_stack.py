@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import boto3
 import pytest
@@ -13,13 +15,14 @@ from emulator import engine
 from emulator.deploy import ARCHITECTURE, DeployError, deploy
 from quantization_client.stack import UnfinishedStackError, find_stack
 from tests.support.cloud import free_port
+from tests.support.fixtures import Aws, Command, ImageMaker
 from tests.support.service import Service, until
 from tools import samconfig
 from tools.delete import delete
 
 
 @pytest.fixture(scope="module")
-def port():
+def port() -> Iterator[int]:
     """Run an engine for stacks that other tests do not meet."""
     port = free_port()
     engine.start(port)
@@ -28,17 +31,14 @@ def port():
 
 
 @pytest.fixture(scope="module")
-def client(port):
+def client(port: int) -> Aws:
     """Make clients of the services on that engine."""
     place = engine.aws_environment(engine.endpoint(port))
-    return lambda service: boto3.client(
-        service,
-        region_name=place["AWS_REGION"],
-        endpoint_url=place["AWS_ENDPOINT_URL"],
-    )
+    session: Any = boto3.Session(region_name=place["AWS_REGION"])
+    return lambda service: session.client(service, endpoint_url=place["AWS_ENDPOINT_URL"])
 
 
-def quantized(port: int, key: str, image: bytes) -> dict:
+def quantized(port: int, key: str, image: bytes) -> Any:
     """Upload an image to the stack, wait, and return its result."""
     service = Service(find_stack(engine.STACK_NAME, engine.aws_environment(engine.endpoint(port))))
     ended = service.ended(service.upload(f"{key}.png", image))
@@ -46,7 +46,7 @@ def quantized(port: int, key: str, image: bytes) -> dict:
     return service.read(f"{key}.json")
 
 
-def memory_of_sample(client) -> int:
+def memory_of_sample(client: Aws) -> int:
     """Return the memory in MB that Sample had when it was last called."""
     (group,) = (
         resource["PhysicalResourceId"]
@@ -60,7 +60,9 @@ def memory_of_sample(client) -> int:
     return int(json.loads(sampled[-1])["function_memory_size"])
 
 
-def test_changed_parameters_show_in_the_next_execution(port, client, image):
+def test_changed_parameters_show_in_the_next_execution(
+    port: int, client: Aws, image: ImageMaker
+) -> None:
     deploy(port)
     before = quantized(port, "before", image())["options"]
     assert (before["k_max"], before["criterion"]) == (32, "silhouette")
@@ -73,12 +75,14 @@ def test_changed_parameters_show_in_the_next_execution(port, client, image):
 
 
 @pytest.mark.parametrize("window", [("40", "32"), ("1", "255")])
-def test_window_that_every_upload_would_be_refused_for_is_not_deployed(port, window):
+def test_window_that_every_upload_would_be_refused_for_is_not_deployed(
+    port: int, window: tuple[str, str]
+) -> None:
     with pytest.raises(DeployError, match="KMin and KMax have to be the same"):
         deploy(port, dict(zip(("KMin", "KMax"), window, strict=True)))
 
 
-def test_folder_that_the_console_makes_starts_nothing(port, image):
+def test_folder_that_the_console_makes_starts_nothing(port: int, image: ImageMaker) -> None:
     deploy(port)
     service = Service(find_stack(engine.STACK_NAME, engine.aws_environment(engine.endpoint(port))))
     folder = service.upload("photos/", b"")
@@ -94,7 +98,7 @@ STAGING = "color-quantization-staging"
 
 
 @pytest.fixture(scope="module")
-def sam(port):
+def sam(port: int) -> Command:
     """Run one of the tools that call sam, against the engine."""
 
     def run(tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -110,7 +114,7 @@ def sam(port):
     return run
 
 
-def layers_of(client, stack: str) -> set[str]:
+def layers_of(client: Aws, stack: str) -> set[str]:
     resources = client("cloudformation").describe_stack_resources(StackName=stack)
     return {
         resource["PhysicalResourceId"].split(":")[6]
@@ -119,15 +123,17 @@ def layers_of(client, stack: str) -> set[str]:
     }
 
 
-def status_of(client, stack: str) -> str:
+def status_of(client: Aws, stack: str) -> str:
     try:
         (seen,) = client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
     except ClientError:
         return "DELETE_COMPLETE"
-    return seen["StackStatus"]
+    return str(seen["StackStatus"])
 
 
-def test_second_stack_lies_beside_the_first_and_goes_without_it(port, client, sam, image):
+def test_second_stack_lies_beside_the_first_and_goes_without_it(
+    port: int, client: Aws, sam: Command, image: ImageMaker
+) -> None:
     deploy(port, {"KMax": "24"})
     deployed = sam("deploy", "--config-env", "staging", f"Architecture={ARCHITECTURE}", "KMax=16")
     assert deployed.returncode == 0, deployed.stdout + deployed.stderr
@@ -144,7 +150,7 @@ def test_second_stack_lies_beside_the_first_and_goes_without_it(port, client, sa
     assert quantized(port, "left", image())["options"]["k_max"] == 24
 
 
-def test_build_for_one_processor_is_not_deployed_for_another(port):
+def test_build_for_one_processor_is_not_deployed_for_another(port: int) -> None:
     other = {"arm64": "x86_64", "x86_64": "arm64"}[ARCHITECTURE]
     with pytest.raises(DeployError, match=f"Architecture.*{ARCHITECTURE}"):
         deploy(port, {"Architecture": other})
@@ -181,19 +187,19 @@ def named(stack: str) -> samconfig.Environment:
     return samconfig.Environment("staging", stack, None, {})
 
 
-def wait_while_in_progress(client, stack: str) -> str:
+def wait_while_in_progress(client: Aws, stack: str) -> str:
     return until(
         lambda: None if status_of(client, stack).endswith("_PROGRESS") else status_of(client, stack)
     )
 
 
 @pytest.fixture
-def on_engine(port, monkeypatch):
+def on_engine(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in engine.aws_environment(engine.endpoint(port)).items():
         monkeypatch.setenv(name, value)
 
 
-def test_stack_that_was_looked_at_but_not_created_is_deleted(client, on_engine):
+def test_stack_that_was_looked_at_but_not_created_is_deleted(client: Aws, on_engine: None) -> None:
     cloudformation = client("cloudformation")
     cloudformation.create_change_set(
         StackName="looked-at",
@@ -209,7 +215,9 @@ def test_stack_that_was_looked_at_but_not_created_is_deleted(client, on_engine):
     assert status_of(client, "looked-at") == "DELETE_COMPLETE"
 
 
-def test_bucket_that_an_execution_still_writes_to_is_emptied_again(client, on_engine, monkeypatch):
+def test_bucket_that_an_execution_still_writes_to_is_emptied_again(
+    client: Aws, on_engine: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cloudformation, s3 = client("cloudformation"), client("s3")
     cloudformation.create_stack(StackName="busy", TemplateBody=json.dumps({"Resources": BUCKETS}))
     assert wait_while_in_progress(client, "busy") == "CREATE_COMPLETE"
@@ -218,7 +226,7 @@ def test_bucket_that_an_execution_still_writes_to_is_emptied_again(client, on_en
     s3.put_object(Bucket=buckets["InputBucket"], Key="kept", Body=b"1")
     run = subprocess.run
 
-    def written_to(*arguments, **more):
+    def written_to(*arguments: Any, **more: Any) -> subprocess.CompletedProcess[str]:
         s3.put_object(Bucket=buckets["WorkBucket"], Key="late/summary.npz", Body=b"1")
         return run(*arguments, **more)
 
@@ -228,7 +236,7 @@ def test_bucket_that_an_execution_still_writes_to_is_emptied_again(client, on_en
     assert s3.get_object(Bucket=buckets["InputBucket"], Key="kept")["Body"].read() == b"1"
 
 
-def test_stack_that_could_not_be_created_is_deleted(client, on_engine):
+def test_stack_that_could_not_be_created_is_deleted(client: Aws, on_engine: None) -> None:
     cloudformation = client("cloudformation")
     cloudformation.create_stack(
         StackName="failed", TemplateBody=json.dumps({"Resources": BUCKETS | FAILING})
@@ -243,7 +251,7 @@ def test_stack_that_could_not_be_created_is_deleted(client, on_engine):
 KEYS = {name: f"arn:aws:kms:us-east-1:000000000000:key/{name}" for name in ("new", "old", "older")}
 
 
-def test_what_former_keys_encrypted_can_be_read_but_is_not_added_to(port, client):
+def test_what_former_keys_encrypted_can_be_read_but_is_not_added_to(port: int, client: Aws) -> None:
     former = f"{KEYS['old']},{KEYS['older']}"
     deploy(port, {"KmsKeyArn": KEYS["new"], "FormerKmsKeyArns": former})
     iam = client("iam")
