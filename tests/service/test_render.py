@@ -1,6 +1,7 @@
 """Render, from the chosen palette to the three objects in the output bucket."""
 
 import io
+import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from functions.render import handler as render
+from quantization.clustering import find_palette
 from quantization.color import to_space
 from quantization.contract import ImageFile, Result, Score, Source, SourceFile, Upload
 from quantization.decoding import Image, open_image
@@ -28,6 +30,7 @@ from quantization.errors import EmptyImage, ImageTooLarge, ObjectGone
 from quantization.options import LARGEST_K, LONGEST_SIDES, MAX_SIZES, Options, Space
 from quantization.palette_files import to_css
 from quantization.recolor import NearestLabels, recolor
+from quantization.sampling import summarize
 from quantization.service.messages import RenderedFiles, RenderRequest
 from quantization.service.storage.keys import LONGEST_KEY
 from tests.conftest import EXECUTION
@@ -291,6 +294,16 @@ def test_transparency_is_kept_where_it_fits(
     np.testing.assert_array_equal(rgba[alpha > 0][:, :3], palette[labels][alpha > 0])
 
 
+def squared_error_of_even_levels(labels: NDArray[np.intp], alpha: NDArray[np.int_]) -> int:
+    """Draw opacities on the finest even scale that 256 entries allow."""
+    for levels in range(256, 1, -1):
+        rounded = np.rint(np.rint(alpha * (levels - 1) / 255) * 255 / (levels - 1)).astype(int)
+        pairs = np.unique(np.where(rounded == 0, 0, 256 * labels.astype(int) + rounded))
+        if len(pairs) <= 256:
+            return int(np.square(rounded - alpha).sum())
+    raise AssertionError
+
+
 @pytest.mark.parametrize("k", [2, 32, 255])
 def test_transparency_that_does_not_fit_is_rounded(
     k: int, open_pixels: Callable[..., Image]
@@ -301,11 +314,70 @@ def test_transparency_that_does_not_fit_is_rounded(
 
     recolored = recolor(open_pixels(pixels), palette)
 
-    assert 200 < len(recolored.entries) <= 256
-    alpha = recolored.entries[recolored.indices][:, :, 3].astype(int)
-    error = np.abs(alpha - pixels[:, :, 3])
-    assert error.max() <= -(-255 // (2 * max(1, 256 // k - 1)))
-    assert not error[np.isin(pixels[:, :, 3], [0, 255])].any()
+    drawn = recolored.entries[recolored.indices].astype(int)
+    assert len(recolored.entries) == 256
+    given = pixels[:, :, 3].astype(int)
+    assert (drawn[np.isin(given, [0, 255])][:, 3] == given[np.isin(given, [0, 255])]).all()
+    labels = brute_force(pixels[:, :, :3], palette).argmin(axis=1).reshape(given.shape)
+    shown = drawn[:, :, 3] > 0
+    assert (drawn[shown][:, :3] == palette[labels[shown]]).all()
+    error = np.square(drawn[:, :, 3] - given).sum()
+    assert error <= squared_error_of_even_levels(labels, given)
+
+
+def soft_shadow(rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Draw a disc of shades above its blurred shadow, on nothing."""
+    size, (x, y, blur) = 160, rng.uniform([60, 60, 4], [100, 100, 14])
+    shadow = np.zeros((size, size, 4))
+    cv2.circle(shadow, (round(x), round(y)), 45, (*rng.integers(0, 60, 3).tolist(), 200), -1)
+    shadow[..., :3] = shadow.max(axis=(0, 1))[:3]
+    shadow[..., 3] = cv2.GaussianBlur(shadow[..., 3], (0, 0), blur)
+    disc = np.zeros((size, size), np.uint8)
+    cv2.circle(disc, (round(x) - 6, round(y) - 8), 42, 255, -1, cv2.LINE_AA)
+    share = disc[..., None] / 255
+    shades = np.linspace(rng.uniform(0, 255, 3), rng.uniform(0, 255, 3), size)[:, None]
+    alpha = shadow[..., 3:] / 255 * (1 - share) + share
+    above = shadow[..., :3] * (alpha - share) + shades * share
+    rgb = above / np.where(alpha > 0, alpha, 1)
+    return np.rint(np.dstack([rgb, 255 * alpha])).astype(np.uint8)
+
+
+def on_paper(rgba: NDArray[np.uint8], paper: int) -> NDArray[np.float64]:
+    alpha = rgba[..., 3:] / 255
+    return np.asarray(rgba[..., :3] * alpha + paper * (1 - alpha))
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_soft_shadows_get_better_with_more_colors(
+    seed: int, open_pixels: Callable[..., Image]
+) -> None:
+    pixels = soft_shadow(np.random.default_rng(seed))
+    errors = []
+    for k in (4, 8, 16, 32):
+        summary, _ = summarize([pixels], pixels=160**2, k_min=k, k_max=k, sample_size=100)
+        recolored = recolor(open_pixels(pixels), find_palette(summary, k, "oklab"), space="oklab")
+        drawn = recolored.entries[recolored.indices]
+        errors.append(
+            [np.square(on_paper(pixels, p) - on_paper(drawn, p)).mean() for p in (0, 255)]
+        )
+
+    for fewer, more in itertools.pairwise(errors):
+        assert (np.array(more) < fewer).all()
+
+
+def test_shadow_that_is_hardly_there_takes_no_entry_from_one_that_is_seen(
+    open_pixels: Callable[..., Image],
+) -> None:
+    """256 opacities of black do not leave one to the six faintest pixels of red."""
+    pixels = np.zeros((20, 256, 4), np.uint8)
+    pixels[..., 3] = np.arange(256)
+    pixels[0, :6] = 255, 0, 0, 1
+
+    recolored = recolor(open_pixels(pixels), np.array([[0, 0, 0], [255, 0, 0]], np.uint8))
+
+    assert not (recolored.entries[:, :3] == [255, 0, 0]).all(axis=1).any()
+    drawn = recolored.entries[recolored.indices]
+    assert (drawn[1:, 1:] == pixels[1:, 1:]).all()
 
 
 def test_opaque_alpha_channel_is_left_out(open_pixels: Callable[..., Image]) -> None:
