@@ -12,15 +12,9 @@ with quick_imports():
     from aws_lambda_powertools.metrics import MetricUnit
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from quantization.color import from_hex
-    from quantization.contract import Result
     from quantization.decoding import open_image
-    from quantization.encoding import ENCODERS
-    from quantization.recolor import recolor
-    from quantization.report.page import report
-    from quantization.report.previews import Preview
-    from quantization.service.build_result import build_result, seconds_in_states
     from quantization.service.messages import RenderRequest
+    from quantization.service.render import render
     from quantization.service.storage.results import publish_result
     from quantization.service.storage.s3 import make_client, storage_faults
     from quantization.service.storage.uploads import as_file, open_upload
@@ -40,34 +34,12 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     """Turn a `RenderRequest` into a `RenderedFiles`."""
     request = msgspec.convert(event, RenderRequest)
     upload = open_upload(s3, request.source, max_bytes=MAX_BYTES)
-    options = request.options
-    palette = request.chosen_palette()
     with as_file(upload["Body"]) as path:
         image = open_image(path, max_pixels=MAX_PIXELS)
-        preview = Preview(image)
-        recolored = recolor(
-            image,
-            from_hex(palette),
-            space=options.space,
-            dither=options.dither,
-            watch=preview.add,
-        )
-    encode = ENCODERS[options.format]
-    encoded = encode(recolored.indices, recolored.entries, image.dots_per_meter)
-
-    def build(version_id: str) -> tuple[Result, str]:
-        result = build_result(
-            request,
-            image,
-            recolored,
-            source_bytes=upload["ContentLength"],
-            image_bytes=len(encoded),
-            version_id=version_id,
-        )
-        seconds = seconds_in_states(request.state_entered_at, datetime.now(UTC))
-        return result, report(result, preview, seconds)
-
-    rendered = publish_result(s3, OUTPUT_BUCKET, request.source, options, encoded, build)
+        rendering = render(image, upload["ContentLength"], request)
+    rendered = publish_result(
+        s3, OUTPUT_BUCKET, request.source, request.options, rendering.file, rendering.describe
+    )
 
     metrics.add_metric("ImagesQuantized", MetricUnit.Count, 1)
     metrics.add_metric("ChosenK", MetricUnit.Count, request.k)

@@ -11,12 +11,10 @@ with quick_imports():
     from aws_lambda_powertools.metrics import MetricUnit
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from quantization.contract import Source
     from quantization.decoding import open_image
-    from quantization.options import ignored_metadata, refuse_sides
-    from quantization.sampling import STRIP_PIXELS, summarize
     from quantization.service.find_upload import options_of
-    from quantization.service.messages import ObjectKey, Sampled, SampleRequest
+    from quantization.service.messages import ObjectKey, SampleRequest
+    from quantization.service.sample import sample
     from quantization.service.stack_defaults import default_options
     from quantization.service.storage.keys import check_key, summary_key
     from quantization.service.storage.s3 import make_client, storage_faults
@@ -41,39 +39,24 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     """Turn a `SampleRequest` into a `Sampled`."""
     request = msgspec.convert(event, SampleRequest)
     check_key(request.upload.key)
+    claim = ObjectKey(WORK_BUCKET, summary_key(request.upload, request.execution))
     upload = open_upload(s3, request.upload, max_bytes=MAX_BYTES)
     options = options_of(request.upload.backfill, upload["Metadata"], DEFAULTS)
     with as_file(upload["Body"]) as path:
         image = open_image(path, max_pixels=MAX_PIXELS)
-        refuse_sides(options.format, image.width, image.height)
-        summary, ks = summarize(
-            image.strips(STRIP_PIXELS),
-            pixels=image.width * image.height,
-            k_min=options.k_min,
-            k_max=options.k_max,
+        summary, sampled = sample(
+            image,
+            request.upload,
+            options,
+            claim,
             sample_size=SAMPLE_SIZE,
             whole_image=WHOLE_IMAGE,
+            metadata=upload["Metadata"],
         )
-
-    claim = ObjectKey(WORK_BUCKET, summary_key(request.upload, request.execution))
     save_summary(s3, claim, summary.to_arrays())
 
     width, height = image.width, image.height
-    sample_size = int(summary.sample.counts.sum())
     metrics.add_metric("PixelsDecoded", MetricUnit.Count, height * width)
     metrics.flush_metrics()
-    logger.info("sampled", width=width, height=height, sample_size=sample_size)
-    return msgspec.to_builtins(
-        Sampled(
-            source=Source(
-                **msgspec.structs.asdict(request.upload),
-                width=width,
-                height=height,
-                ignored_metadata=ignored_metadata(upload["Metadata"]),
-            ),
-            summary=claim,
-            sample_size=sample_size,
-            ks=ks,
-            options=options,
-        )
-    )
+    logger.info("sampled", width=width, height=height, sample_size=sampled.sample_size)
+    return msgspec.to_builtins(sampled)

@@ -11,9 +11,8 @@ with quick_imports():
     from aws_lambda_powertools.metrics import MetricUnit
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from quantization.clustering import fit, silhouette_of
-    from quantization.color import to_hex
-    from quantization.service.messages import FittedScore, ScoreRequest
+    from quantization.service.messages import ScoreRequest
+    from quantization.service.score import score
     from quantization.service.storage.s3 import make_client, storage_faults
     from quantization.service.storage.summaries import load_summary
     from quantization.summary import Summary
@@ -29,20 +28,9 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     """Turn a `ScoreRequest` into a `FittedScore`."""
     request = msgspec.convert(event, ScoreRequest)
     summary = Summary.from_arrays(load_summary(s3, request.summary))
-    best = fit(summary, request.k, request.space)
-    beyond = None if request.beyond is None else silhouette_of(summary, request.beyond)
+    scored = score(summary, request)
 
     metrics.add_metric("KScored", MetricUnit.Count, 1)
     metrics.flush_metrics()
-    logger.info("scored", k=request.k, silhouette=best.silhouette)
-    return msgspec.to_builtins(
-        FittedScore(
-            k=request.k,
-            silhouette=best.silhouette,
-            silhouette_beyond=beyond,
-            inertia=best.inertia,
-            error=best.error,
-            accent_error=best.accent_error,
-            palette=to_hex(best.palette),
-        )
-    )
+    logger.info("scored", k=request.k, silhouette=scored.silhouette)
+    return msgspec.to_builtins(scored)

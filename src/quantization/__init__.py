@@ -1,3 +1,23 @@
-"""What the three functions share: messages, storage, errors, decoding and color spaces."""
+"""Reduce images to their best few colors.
 
+>>> from quantization import quantize
+>>> quantized = quantize("docs/gallery/houses.png")
+>>> quantized.k
+12
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from quantization.in_process import Quantized, quantize
+
+__all__ = ["Quantized", "quantize"]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    # A function of the service shall not import what another one needs.
+    if name in __all__:
+        return getattr(import_module("quantization.in_process"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

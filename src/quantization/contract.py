@@ -136,7 +136,13 @@ class Result(Struct, frozen=True, kw_only=True):
     palette: Annotated[list[Swatch], Meta(description="most used first")]
     scores: Annotated[list[Score], Meta(description="one for each K tried")]
     sample_size: Annotated[int, Meta(description="pixels that silhouettes were measured on")]
-    execution: Annotated[str, Meta(description="ARN of the execution")]
+    execution: Annotated[
+        str,
+        Meta(
+            description="ARN of the execution; empty where a single process quantized, as are then"
+            " the source's bucket, version_id, etag and sequencer and the image_file's version_id"
+        ),
+    ]
     versions: Annotated[dict[str, str], Meta(description="of the software that made it")]
 
     def palettes(self) -> dict[int, list[Swatch]]:

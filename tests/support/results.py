@@ -1,5 +1,7 @@
 """A result as the tests need it."""
 
+import re
+
 import msgspec
 
 from quantization.contract import (
@@ -52,3 +54,31 @@ def result_with(**changes: object) -> Result:
         versions={"quantization": "0.1.0"},
     )
     return msgspec.structs.replace(result, **changes)
+
+
+PROVENANCE = {
+    "source": ("bucket", "version_id", "etag", "sequencer"),
+    "image_file": ("version_id",),
+}
+"""What a result made in one process leaves empty, besides the execution."""
+
+_FACTS = re.compile(r"<dt>(source|version|execution|time)</dt><dd>.*?</dd>\n?")
+
+
+def without_provenance(extension: str, content: bytes) -> object:
+    """Return what there is to compare of a result's file with that of another run.
+
+    That is all of images and palettes. Of the JSON it is all but the execution and `PROVENANCE`,
+    of the report all but what that says of the same, and its times.
+    """
+    match extension:
+        case ".json":
+            result = msgspec.json.decode(content)
+            assert result.pop("execution", None) is not None
+            for part, names in PROVENANCE.items():
+                for name in names:
+                    del result[part][name]
+            return result
+        case ".html":
+            return _FACTS.sub("", content.decode())
+    return content

@@ -2,14 +2,15 @@
 
 import struct
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-type Curve = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+Curve: TypeAlias = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """From levels to light, both 0..1."""
 
-type Chromaticities = tuple[float, float, float, float, float, float, float, float]
+Chromaticities: TypeAlias = tuple[float, float, float, float, float, float, float, float]
 """CIE x and y of white, red, green and blue."""
 
 _D65 = (0.3127, 0.329)

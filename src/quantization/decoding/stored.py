@@ -3,7 +3,7 @@
 import mmap
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pyvips
@@ -19,7 +19,7 @@ as floating point, and they should stay in the processor's cache."""
 ORIENTATIONS = range(1, 9)
 """Exif 2.32, tag 0x112."""
 
-type Rows = Callable[[int, int], NDArray[np.uint8]]
+Rows: TypeAlias = Callable[[int, int], NDArray[np.uint8]]
 """Decodes the stored rows from one up to another; they are asked for once and in order."""
 
 # What libvips reports, in dots per meter, of a file that states no resolution.

@@ -1,6 +1,7 @@
 """Image files that Render writes: one module, and one row here, a format."""
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,7 @@ from quantization.encoding.png import encode_png
 from quantization.encoding.webp import encode_webp
 from quantization.options import ImageFormat
 
-type Encoder = Callable[[NDArray[np.uint8], NDArray[np.uint8], tuple[int, int] | None], bytes]
+Encoder: TypeAlias = Callable[[NDArray[np.uint8], NDArray[np.uint8], tuple[int, int] | None], bytes]
 """Takes indices, palette entries, and the resolution in dots a meter if the source states one."""
 
 ENCODERS: dict[ImageFormat, Encoder] = {

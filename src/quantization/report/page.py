@@ -264,12 +264,8 @@ def _number(value: float | None, digits: int) -> str:
 
 
 def _facts(result: Result, seconds: Mapping[str, float]) -> list[str]:
-    source = result.source
-    url = console_url(result.execution)
-    execution = escape(result.execution)
     return [
-        _definition("source", escape(f"s3://{source.bucket}/{source.key}")),
-        _definition("version", escape(source.version_id)),
+        *_origin(result),
         _definition(
             "time",
             escape(
@@ -278,8 +274,20 @@ def _facts(result: Result, seconds: Mapping[str, float]) -> list[str]:
                 )
             ),
         ),
-        _definition("execution", f'<a href="{escape(url)}">{execution}</a>' if url else execution),
         _definition("made with", escape(", ".join(f"{n} {v}" for n, v in result.versions.items()))),
+    ]
+
+
+def _origin(result: Result) -> list[str]:
+    """Return what the service knows of where a result comes from."""
+    source, execution = result.source, escape(result.execution)
+    if not execution:
+        return []
+    url = console_url(result.execution)
+    return [
+        _definition("source", escape(f"s3://{source.bucket}/{source.key}")),
+        _definition("version", escape(source.version_id)),
+        _definition("execution", f'<a href="{escape(url)}">{execution}</a>' if url else execution),
     ]
 
 

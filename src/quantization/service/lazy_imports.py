@@ -10,6 +10,7 @@ lazy imports of Python 3.15 (PEP 810).
 import ast
 import importlib
 import sys
+import threading
 from collections.abc import Sequence
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -35,19 +36,32 @@ PACKAGES = {
 """Those whose ``__init__.py`` take longest for what is used of them."""
 
 
+_one_at_a_time = threading.RLock()
+_begun: set[str] = set()
+
+
 class _Deferred(ModuleType):
-    """A package whose ``__init__.py`` has not run."""
+    """A package whose ``__init__.py`` has not run to its end."""
 
     def __getattr__(self, name: str) -> Any:
+        with _one_at_a_time:
+            if name in vars(self):  # Another thread was quicker.
+                return vars(self)[name]
+            return self._find(name)
+
+    def _find(self, name: str) -> Any:
         package = self.__name__
+        if package in _begun:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
         if origin := _origins(package).get(name):
             value = getattr(importlib.import_module(origin), name)
             setattr(self, name, value)
             return value
         if find_spec(f"{package}.{name}"):
             return importlib.import_module(f"{package}.{name}")
-        self.__class__ = ModuleType  # type: ignore[assignment]
+        _begun.add(package)
         SourceFileLoader.exec_module(self.__loader__, self)  # type: ignore[arg-type]
+        self.__class__ = ModuleType  # type: ignore[assignment]
         return getattr(self, name)
 
 

@@ -1,0 +1,350 @@
+"""Quantize in this process: the state machine of the service, on an image at hand.
+
+The same code gives the same image, report, result and palettes as on a stack. Only what tells where
+and when it was made differs: the result's `execution`, `source.bucket`, `source.version_id`,
+`source.etag`, `source.sequencer` and `image_file.version_id` are empty, and so the report says
+nothing of them; its times are of this run.
+"""
+
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, TypeAlias
+
+import joblib
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from quantization.contract import Result, Score, SilhouetteAt, Upload
+from quantization.decoding import Image, open_image
+from quantization.decoding.stored import Stored
+from quantization.errors import REFUSALS, EmptyImage, UnsupportedImage
+from quantization.machine import ExecutionFailed, Machine, load
+from quantization.options import Criterion, Options, refuse_unknown
+from quantization.palette_files import palette_file
+from quantization.service.messages import (
+    FittedScore,
+    ObjectCreated,
+    ObjectKey,
+    RenderRequest,
+    Sampled,
+    SampleRequest,
+    ScoreRequest,
+)
+from quantization.service.render import Rendering, render
+from quantization.service.sample import sample
+from quantization.summary import Summary
+
+SAMPLE_SIZE, MAX_PIXELS = 2048, 120_000_000
+"""The defaults of a stack's parameters SampleSize and MaxMegapixels."""
+
+Source: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | NDArray[np.uint8]
+Option: TypeAlias = str | float | Iterable[str] | None
+Tell: TypeAlias = Callable[[Sampled | FittedScore | RenderRequest], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Quantized:
+    """A quantized image.
+
+    Attributes
+    ----------
+    indices : uint8 array of shape (height, width)
+        Index of each pixel's entry in `entries`; upright.
+    entries : uint8 array of shape (k, 3) or (n, 4)
+        The palette itself or, where there is transparency, RGBA levels that pair its colors with
+        opacities.
+    palette : uint8 array of shape (k, 3)
+        RGB levels, most used first.
+    shares : float64 array of shape (k,)
+        Share of the visible pixels that each color has; they sum to 1.
+    file : bytes
+        The image, in the format that was asked for.
+    result : Result
+        All that is known of it: what a stack writes as ``<name>.json``.
+    """
+
+    indices: NDArray[np.uint8]
+    entries: NDArray[np.uint8]
+    palette: NDArray[np.uint8]
+    shares: NDArray[np.float64]
+    file: bytes
+    result: Result
+    _rendering: Rendering
+
+    @property
+    def k(self) -> int:
+        """The number of colors."""
+        return self.result.k
+
+    @property
+    def picks(self) -> dict[Criterion, int]:
+        """What each criterion would choose."""
+        return self.result.picks
+
+    @property
+    def silhouette_at(self) -> SilhouetteAt | None:
+        """Whether the best silhouette is a "peak", or on the "edge" of the window, or neither."""
+        return self.result.silhouette_at
+
+    @property
+    def scores(self) -> list[Score]:
+        """How well each K fits, with its palette."""
+        return self.result.scores
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """Return the image as levels, uint8 of shape (height, width, 3 or 4)."""
+        return self.entries[self.indices]
+
+    def report(self) -> str:
+        """Return what a stack writes as ``<name>.html``."""
+        return self._rendering.report(self.result)
+
+    def write(self, stem: str | os.PathLike[str]) -> dict[str, Path]:
+        """Write image, report, result and the palettes that were asked for, as a stack would.
+
+        Parameters
+        ----------
+        stem : path
+            Of the files, without extension. Its folder is made if it is missing.
+
+        Returns
+        -------
+        files : dict of str to Path
+            By what they are: "image", "report", "result", and palettes by their formats.
+        """
+        options = self.result.options
+        contents: dict[str, tuple[str, bytes]] = {
+            "image": (options.format, self.file),
+            "report": ("html", self.report().encode()),
+            "result": ("json", msgspec.json.format(msgspec.json.encode(self.result), indent=2)),
+        } | {name: (name, palette_file(self.result, name)) for name in options.palettes}
+        files = {}
+        for what, (extension, content) in contents.items():
+            files[what] = path = Path(f"{os.fspath(stem)}.{extension}")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # There is never half a file of the result's name.
+            partial = path.with_name(path.name + ".part")
+            partial.write_bytes(content)
+            partial.replace(path)
+        return files
+
+
+def quantize(
+    source: Source,
+    /,
+    *,
+    name: str | None = None,
+    max_pixels: int = MAX_PIXELS,
+    cores: int | None = None,
+    tell: Tell = lambda message: None,
+    **options: Option,
+) -> Quantized:
+    """Reduce an image to its best few colors.
+
+    Parameters
+    ----------
+    source : path, bytes, binary file or array
+        An image file of any kind that a stack reads, or pixels: uint8 levels of shape
+        (height, width), (height, width, 3) or (height, width, 4), in the order R, G, B, A.
+    name : str, optional
+        Of the image, for the report and palettes; that of the file, unless given.
+    max_pixels : int
+        Larger images are refused before they are decoded.
+    cores : int, optional
+        How many K to fit at the same time; all processors that there are, unless given.
+    tell : callable, optional
+        Told how far it is, from any thread: with a `Sampled` when the K to try are known, a
+        `FittedScore` for each, and a `RenderRequest` when one is chosen.
+    **options
+        As a stack's (`quantization.options.Options`), with underscores for hyphens: ``k=16``,
+        ``criterion="guarded"``, ``palettes=["gpl", "css"]``.
+
+    Returns
+    -------
+    quantized : Quantized
+
+    Raises
+    ------
+    InvalidOptions
+        If there is no such option, or it does not take such a value.
+    UnsupportedImage, ImageTooLarge, EmptyImage
+        If the image cannot be quantized.
+    AllScoresFailed
+        If no K could be fitted.
+    OSError
+        If the file cannot be read.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quantization import quantize
+    >>> flag = np.zeros((20, 30, 3), np.uint8)
+    >>> flag[:, 10:20] = 255
+    >>> flag[:, 20:] = [239, 65, 53]
+    >>> quantized = quantize(flag)
+    >>> quantized.k
+    3
+    >>> quantized.palette.tolist()
+    [[0, 0, 0], [239, 65, 53], [255, 255, 255]]
+    >>> bool((quantized.pixels() == flag).all())
+    True
+
+    Of a photo, as many colors as its error needs, at most 16:
+
+    >>> from sklearn.datasets import load_sample_image
+    >>> temple = quantize(load_sample_image("china.jpg"), criterion="guarded", k_max=16)
+    >>> temple.k, temple.indices.shape
+    (16, (427, 640))
+    >>> sorted(temple.picks)
+    ['guarded', 'silhouette']
+
+    It writes what a stack writes:
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     files = temple.write(f"{folder}/temple")
+    ...     sorted(path.name for path in files.values())
+    ['temple.html', 'temple.json', 'temple.png']
+    """
+    given = _as_text(options)
+    refuse_unknown(given)
+    asked = Options().updated(given)
+    with _opened(source, max_pixels) as (image, size):
+        functions = _Functions(image, size, asked, tell)
+        upload = Upload(bucket="", key=name or _name(source), version_id="", etag="", sequencer="")
+        machine = Machine(load(cores or joblib.cpu_count()), functions.by_name())
+        try:
+            # One thread each, as on Lambda: the sums of several are added up in any order.
+            with threadpool_limits(1):
+                machine.run(msgspec.to_builtins(ObjectCreated.of(upload)), "")
+        except ExecutionFailed as failed:
+            raise REFUSALS[failed.error](failed.cause) from None
+    rendering = functions.rendering
+    recolored = rendering.recolored
+    return Quantized(
+        indices=recolored.indices,
+        entries=recolored.entries,
+        palette=recolored.palette,
+        shares=recolored.shares,
+        file=rendering.file,
+        result=rendering.result(""),
+        _rendering=rendering,
+    )
+
+
+class _Functions:
+    """What the machine calls, on one image."""
+
+    rendering: Rendering
+
+    def __init__(self, image: Image, size: int, options: Options, tell: Tell) -> None:
+        self._image = image
+        self._size = size
+        self._options = options
+        self._tell = tell
+        self._summaries: dict[ObjectKey, Summary] = {}
+        self._limited = threading.local()
+
+    def by_name(self) -> dict[str, Callable[[Any], Any]]:
+        return {
+            "SampleFunction": self._sample,
+            "ScoreKFunction": self._score,
+            "RenderFunction": self._render,
+            "RecordFailureFunction": lambda failed: {
+                "error": failed["detail"]["error"],
+                "cause": failed["detail"]["cause"],
+            },
+        }
+
+    def _sample(self, payload: Any) -> Any:
+        request = msgspec.convert(payload, SampleRequest)
+        claim = ObjectKey("", "summary")
+        self._summaries[claim], sampled = sample(
+            self._image,
+            request.upload,
+            self._options,
+            claim,
+            sample_size=SAMPLE_SIZE,
+            whole_image=True,
+            metadata={},
+        )
+        self._tell(sampled)
+        return msgspec.to_builtins(sampled)
+
+    def _score(self, payload: Any) -> Any:
+        from quantization.service.score import score
+
+        if not hasattr(self._limited, "threads"):
+            # OpenMP has a number of threads for each thread that calls it.
+            self._limited.threads = threadpool_limits(1, user_api="openmp")
+        request = msgspec.convert(payload, ScoreRequest)
+        scored = score(self._summaries[request.summary], request)
+        self._tell(scored)
+        return msgspec.to_builtins(scored)
+
+    def _render(self, payload: Any) -> Any:
+        request = msgspec.convert(payload, RenderRequest)
+        self._tell(request)
+        self.rendering = render(self._image, self._size, request)
+        return {}
+
+
+def _as_text(options: dict[str, Option]) -> dict[str, str]:
+    """Return options as an upload has them."""
+    return {
+        name.replace("_", "-"): str(value)
+        if isinstance(value, str | int | float)
+        else " ".join(value)
+        for name, value in options.items()
+        if value is not None
+    }
+
+
+def _name(source: Source) -> str:
+    """Return what an image is called that is given no name."""
+    return Path(source).name if isinstance(source, str | os.PathLike) else "image"
+
+
+@contextmanager
+def _opened(source: Source, max_pixels: int) -> Iterator[tuple[Image, int]]:
+    """Yield the image, and of how many bytes it is."""
+    if isinstance(source, np.ndarray):
+        yield _of_pixels(source), source.nbytes
+    elif isinstance(source, str | os.PathLike):
+        path = Path(source)
+        yield open_image(path, max_pixels=max_pixels), path.stat().st_size
+    else:
+        # A decoder that still holds the file keeps Windows from removing it.
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            path = Path(folder, "image")
+            with path.open("wb") as file:
+                if isinstance(source, bytes):
+                    file.write(source)
+                else:
+                    shutil.copyfileobj(source, file)
+            yield open_image(path, max_pixels=max_pixels), path.stat().st_size
+
+
+def _of_pixels(pixels: NDArray[np.uint8]) -> Image:
+    """Return an image of levels that are decoded already."""
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[:, :, None], 3, axis=2)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (3, 4):
+        raise UnsupportedImage(
+            f"an array of shape {pixels.shape} and type {pixels.dtype} is not read; give levels as"
+            " uint8 of shape (height, width), (height, width, 3) or (height, width, 4)"
+        )
+    height, width, channels = pixels.shape
+    if not pixels.size:
+        raise EmptyImage("an array without pixels has no palette")
+    levels = np.ascontiguousarray(pixels)
+    stored = Stored(width, height, channels == 4, lambda: lambda top, bottom: levels[top:bottom])
+    return Image("array", stored)

@@ -1,0 +1,27 @@
+"""What ScoreK does with a summary, wherever that lies."""
+
+from quantization.clustering import fit, silhouette_of
+from quantization.color import to_hex
+from quantization.service.messages import FittedScore, ScoreRequest
+from quantization.summary import Summary
+
+
+def score(summary: Summary, request: ScoreRequest) -> FittedScore:
+    """Fit the K that is asked for to an image's colors, and score it.
+
+    Raises
+    ------
+    FloatingPointError
+        See `quantization.clustering.fit`.
+    """
+    best = fit(summary, request.k, request.space)
+    beyond = None if request.beyond is None else silhouette_of(summary, request.beyond)
+    return FittedScore(
+        k=request.k,
+        silhouette=best.silhouette,
+        silhouette_beyond=beyond,
+        inertia=best.inertia,
+        error=best.error,
+        accent_error=best.accent_error,
+        palette=to_hex(best.palette),
+    )

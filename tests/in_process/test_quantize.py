@@ -1,0 +1,245 @@
+"""The function `quantize`: what it takes and refuses, and that it writes what a stack writes."""
+
+import doctest
+import io
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from PIL import Image
+from samcli.yamlhelper import yaml_parse
+
+import quantization
+from emulator.engine import ROOT
+from functions.render import handler as render
+from functions.sample import handler as sample
+from functions.score_k import handler as score_k
+from quantization import in_process, quantize
+from quantization.contract import Result
+from quantization.errors import (
+    AllScoresFailed,
+    EmptyImage,
+    ImageTooLarge,
+    InvalidOptions,
+    UnsupportedImage,
+)
+from quantization.machine import Machine, load
+from quantization.service import score
+from quantization.service.messages import FittedScore, ObjectCreated, RenderRequest, Sampled
+from tests.conftest import EXECUTION
+from tests.support.results import without_provenance
+
+
+@pytest.fixture(scope="module")
+def pixels() -> np.ndarray:
+    """Return noise around five colors, with all opacities."""
+    rng = np.random.default_rng(0)
+    colors = rng.integers(0, 256, (5, 4))[rng.integers(0, 5, (40, 60))]
+    return np.clip(colors + rng.integers(-9, 9, colors.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def png(pixels) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("module", [quantization, in_process], ids=lambda module: module.__name__)
+def test_examples_in_the_documentation_run(module, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    tried = doctest.testmod(module)
+    assert tried.attempted
+    assert not tried.failed
+
+
+def test_files_and_pixels_of_an_image_give_the_same(png, pixels, tmp_path):
+    path = tmp_path / "noise.png"
+    path.write_bytes(png)
+    sources = [path, str(path), png, io.BytesIO(png), path.open("rb"), pixels]
+    seen = [quantize(source, k_max=12) for source in sources]
+    sources[4].close()
+    for other in seen[1:]:
+        assert other.file == seen[0].file
+        assert other.scores == seen[0].scores
+    names = [one.result.source.key for one in seen]
+    assert names == ["noise.png", "noise.png", *["image"] * 4]
+    assert quantize(png, name="a.png", k=2).result.source.key == "a.png"
+
+
+def test_arrays_of_gray_levels_are_gray_images(pixels):
+    gray = pixels[:, :, 0]
+    assert quantize(gray, k=4).file == quantize(np.dstack([gray] * 3), k=4).file
+
+
+def test_what_is_told_of_an_image_agrees(pixels):
+    quantized = quantize(pixels, k_min=3, k_max=7, criterion="guarded")
+    assert quantized.k == len(quantized.palette) == quantized.picks["guarded"]
+    assert [one.k for one in quantized.scores] == [3, 4, 5, 6, 7]
+    assert quantized.shares.sum() == pytest.approx(1)
+    assert np.all(np.diff(quantized.shares) <= 0)
+    assert quantized.indices.shape == pixels.shape[:2]
+    assert quantized.silhouette_at in ("peak", "edge", None)
+    decoded = np.asarray(Image.open(io.BytesIO(quantized.file)).convert("RGBA"))
+    assert (decoded == quantized.pixels()).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "extensions"),
+    [
+        ({}, {"png", "html", "json"}),
+        ({"format": "webp", "palettes": "gpl, ase"}, {"webp", "html", "json", "gpl", "ase"}),
+        ({"palettes": ["css"], "k": 5, "dither": "ordered"}, {"png", "html", "json", "css"}),
+    ],
+)
+def test_functions_of_a_stack_write_the_same(
+    s3, context, photo, upload, tmp_path, options, extensions
+):
+    body = photo.read_bytes()
+    texts = in_process._as_text(options)
+    s3.put_object(Bucket="input", Key="a/china.jpg", Body=body, Metadata=texts)
+    version = s3.head_object(Bucket="input", Key="a/china.jpg")["VersionId"]
+    uploaded = msgspec.structs.replace(upload("a/china.jpg", body), version_id=version)
+    stack = Machine(
+        load(concurrency=1),
+        {
+            "SampleFunction": lambda payload: sample.handler(payload, context),
+            "ScoreKFunction": lambda payload: score_k.handler(payload, context),
+            "RenderFunction": lambda payload: render.handler(payload, context),
+        },
+    )
+    stack.run(msgspec.to_builtins(ObjectCreated.of(uploaded)), EXECUTION)
+
+    files = quantize(photo, name="a/china.jpg", **options).write(tmp_path / "new" / "china")
+
+    assert {path.suffix[1:] for path in files.values()} == extensions
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {
+        path.name for path in files.values()
+    }
+    for path in files.values():
+        theirs = s3.get_object(Bucket="output", Key=f"a/{path.name}")["Body"].read()
+        assert without_provenance(path.suffix, path.read_bytes()) == without_provenance(
+            path.suffix, theirs
+        )
+
+
+def test_number_of_cores_changes_nothing(photo):
+    one, several = (quantize(photo, k_max=13, cores=cores) for cores in (1, 4))
+    assert one.result == several.result
+    assert one.file == several.file
+
+
+def test_threads_of_the_environment_change_nothing(photo):
+    """Neither those of OpenMP nor those of BLAS, which the tests' environment limits."""
+    script = (
+        "import sys; from quantization import quantize;"
+        "quantized = quantize(sys.argv[1], k_max=12);"
+        "print(quantized.scores)"
+    )
+    environment = {n: v for n, v in os.environ.items() if not n.endswith("_NUM_THREADS")}
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", script, photo],
+            env=environment | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for threads in ("1", "3")
+    }
+    assert len(said) == 1
+
+
+def test_progress_is_told(photo):
+    told = []
+    quantized = quantize(photo, k_max=10, tell=told.append)
+    assert [type(message) for message in told] == [
+        Sampled,
+        FittedScore,
+        FittedScore,
+        FittedScore,
+        RenderRequest,
+    ]
+    assert told[0].ks == sorted(message.k for message in told[1:4]) == [8, 9, 10]
+    assert told[4].k == quantized.k
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "refusal", "says"),
+    [
+        (b"no image", {}, UnsupportedImage, "this is a text"),
+        (b"", {}, EmptyImage, "no bytes"),
+        (np.zeros((2, 2, 4), np.uint8), {}, EmptyImage, "fully transparent"),
+        (np.zeros((0, 2, 3), np.uint8), {}, EmptyImage, "without pixels"),
+        (np.zeros((2, 2, 3)), {}, UnsupportedImage, "float64"),
+        (np.zeros((2, 2, 2), np.uint8), {}, UnsupportedImage, "(2, 2, 2)"),
+        (np.zeros((2, 2), np.uint8), {"k": 0}, InvalidOptions, "k '0' is not a whole number"),
+        (np.zeros((2, 2), np.uint8), {"colors": 3}, InvalidOptions, "colors: no such option"),
+        (np.zeros((2, 20_000), np.uint8), {"format": "webp"}, ImageTooLarge, "16383 a side"),
+    ],
+)
+def test_refusals_are_typed(source, options, refusal, says):
+    with pytest.raises(refusal, match=re.escape(says)):
+        quantize(source, **options)
+
+
+def test_large_image_is_refused_before_it_is_decoded(png):
+    with pytest.raises(ImageTooLarge, match="over the limit"):
+        quantize(png, max_pixels=100)
+
+
+def test_missing_file_is_an_error_of_the_system(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        quantize(tmp_path / "none.png")
+
+
+def test_k_that_cannot_be_fitted_is_left_out(photo, monkeypatch):
+    def fail_at_9(summary, k, space):
+        if k == 9:
+            raise FloatingPointError
+        return fit(summary, k, space)
+
+    fit = score.fit
+    monkeypatch.setattr(score, "fit", fail_at_9)
+
+    quantized = quantize(photo, k_max=10)
+
+    assert [one.failure for one in quantized.scores] == [None, "FloatingPointError", None]
+
+
+def test_no_k_at_all_is_refused_by_name(photo, monkeypatch):
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(score, "fit", fail)
+    with pytest.raises(AllScoresFailed, match="MemoryError"):
+        quantize(photo, k_max=9)
+
+
+def test_defaults_are_those_of_a_stack():
+    parameters = yaml_parse((ROOT / "template.yml").read_text())["Parameters"]
+    assert int(parameters["SampleSize"]["Default"]) == in_process.SAMPLE_SIZE
+    assert int(parameters["MaxMegapixels"]["Default"]) * 10**6 == in_process.MAX_PIXELS
+    assert parameters["WholeImage"]["Default"] in (True, "true")
+
+
+def test_result_keeps_the_contract(photo, tmp_path):
+    files = quantize(photo, k=3).write(tmp_path / "china")
+    result = msgspec.json.decode(files["result"].read_bytes(), type=Result)
+    assert result.execution == result.source.bucket == result.image_file.version_id == ""
+    assert "s3://" not in Path(files["report"]).read_text()
+
+
+def test_import_of_the_package_imports_no_other():
+    script = (
+        "import sys; had = {*sys.modules}; import quantization;"
+        "print({name.partition('.')[0] for name in {*sys.modules} - had} - sys.stdlib_module_names)"
+    )
+    command = [sys.executable, "-c", script]
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "{'quantization'}"
