@@ -11,10 +11,11 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import IO, Any, Self, TypeAlias
 
 import joblib
 import msgspec
@@ -45,9 +46,11 @@ from quantization.summary import Summary
 SAMPLE_SIZE, MAX_PIXELS = 2048, 120_000_000
 """The defaults of a stack's parameters SampleSize and MaxMegapixels."""
 
+_SCORE = "quantization.service.score"
+
 Source: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | NDArray[np.uint8]
 Option: TypeAlias = str | float | Iterable[str] | None
-Tell: TypeAlias = Callable[[Sampled | FittedScore | RenderRequest], None]
+Message: TypeAlias = Sampled | FittedScore | RenderRequest
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +147,7 @@ def quantize(
     name: str | None = None,
     max_pixels: int = MAX_PIXELS,
     cores: int | None = None,
-    tell: Tell = lambda message: None,
+    tell: Callable[[Message], None] = lambda message: None,
     **options: Option,
 ) -> Quantized:
     """Reduce an image to its best few colors.
@@ -217,17 +220,30 @@ def quantize(
     given = _as_text(options)
     refuse_unknown(given)
     asked = Options().updated(given)
-    with _opened(source, max_pixels) as (image, size):
-        functions = _Functions(image, size, asked, tell)
+    return quantize_with(source, asked, name=name, max_pixels=max_pixels, cores=cores, tell=tell)
+
+
+def quantize_with(
+    source: Source,
+    options: Options,
+    *,
+    name: str | None = None,
+    max_pixels: int = MAX_PIXELS,
+    cores: int | None = None,
+    tell: Callable[[Message], None] = lambda message: None,
+) -> Quantized:
+    """Do what `quantize` does, with options that are read already."""
+    with (
+        _opened(source, max_pixels) as (image, size),
+        _Functions(image, size, options, tell) as functions,
+    ):
         upload = Upload(bucket="", key=name or _name(source), version_id="", etag="", sequencer="")
         machine = Machine(load(cores or joblib.cpu_count()), functions.by_name())
         try:
-            # One thread each, as on Lambda: the sums of several are added up in any order.
-            with threadpool_limits(1):
-                machine.run(msgspec.to_builtins(ObjectCreated.of(upload)), "")
+            machine.run(msgspec.to_builtins(ObjectCreated.of(upload)), "")
         except ExecutionFailed as failed:
             raise REFUSALS[failed.error](failed.cause) from None
-    rendering = functions.rendering
+        rendering = functions.rendering
     recolored = rendering.recolored
     return Quantized(
         indices=recolored.indices,
@@ -241,17 +257,34 @@ def quantize(
 
 
 class _Functions:
-    """What the machine calls, on one image."""
+    """What the machine calls, on one image.
+
+    Libraries add up with one thread in the meantime, as on Lambda: sums of several come out
+    differently each time.
+    """
 
     rendering: Rendering
 
-    def __init__(self, image: Image, size: int, options: Options, tell: Tell) -> None:
+    def __init__(
+        self, image: Image, size: int, options: Options, tell: Callable[[Message], None]
+    ) -> None:
         self._image = image
         self._size = size
         self._options = options
         self._tell = tell
         self._summaries: dict[ObjectKey, Summary] = {}
-        self._limited = threading.local()
+        self._limits = ExitStack()
+        self._openmp = threading.local()
+        # It takes as long as all else. Decoding leaves a processor free meanwhile.
+        self._clustering = threading.Thread(target=import_module, args=[_SCORE])
+
+    def __enter__(self) -> Self:
+        self._limits.enter_context(threadpool_limits(1))
+        self._clustering.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._limits.close()
 
     def by_name(self) -> dict[str, Callable[[Any], Any]]:
         return {
@@ -277,16 +310,17 @@ class _Functions:
             metadata={},
         )
         self._tell(sampled)
+        self._clustering.join()
+        # What came with it has not been limited yet.
+        self._limits.enter_context(threadpool_limits(1))
         return msgspec.to_builtins(sampled)
 
     def _score(self, payload: Any) -> Any:
-        from quantization.service.score import score
-
-        if not hasattr(self._limited, "threads"):
-            # OpenMP has a number of threads for each thread that calls it.
-            self._limited.threads = threadpool_limits(1, user_api="openmp")
+        # OpenMP has a number of threads for each thread that calls it.
+        if not hasattr(self._openmp, "limit"):
+            self._openmp.limit = threadpool_limits(1, user_api="openmp")
         request = msgspec.convert(payload, ScoreRequest)
-        scored = score(self._summaries[request.summary], request)
+        scored = import_module(_SCORE).score(self._summaries[request.summary], request)
         self._tell(scored)
         return msgspec.to_builtins(scored)
 

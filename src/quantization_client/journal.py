@@ -8,31 +8,33 @@ from pathlib import Path
 
 import msgspec
 
+from quantization_client.jobs import Job
+
 FOLDER = ".unfinished"
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """An image that was uploaded, and how far it got.
+    """An image that was begun, and how far it got.
 
     Attributes
     ----------
     size, modified : int
         Of the file: bytes, and nanoseconds since 1970. A file that changed is uploaded again.
     bucket, metadata : str, dict
-        Where it was uploaded to, and with which options.
+        Where it was uploaded to, empty where it was not, and with which options.
     version_id : str
         What S3 calls the upload.
     execution : str or None
         ARN of the execution that the upload started, once it was found.
     done : bool
-        Whether its results were downloaded.
+        Whether its results are there.
     """
 
     size: int
     modified: int
     bucket: str
     metadata: dict[str, str]
-    version_id: str
+    version_id: str = ""
     execution: str | None = None
     done: bool = False
 
@@ -42,6 +44,15 @@ class Journal:
 
     def __init__(self, out: Path) -> None:
         self._folder = out / FOLDER
+
+    def of(self, job: Job, bucket: str, options: dict[str, str]) -> Entry | None:
+        """Return what is remembered of an image, if it is of this very file, place and options."""
+        entry = self.read(job.name)
+        if entry is None:
+            return None
+        status = job.path.stat()
+        now = (status.st_size, status.st_mtime_ns, bucket, options)
+        return entry if now == (entry.size, entry.modified, entry.bucket, entry.metadata) else None
 
     def read(self, name: Path) -> Entry | None:
         """Return what is remembered of an image, by its name relative to its folder."""

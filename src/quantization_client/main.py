@@ -1,4 +1,4 @@
-"""Reduce images to their best few colors, on a stack in AWS."""
+"""Reduce images to their best few colors, in this process or on a stack in AWS."""
 
 import argparse
 import sys
@@ -21,8 +21,8 @@ IMAGE_EXTENSIONS = {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".
 """What is taken from a folder; a file that is named is taken whatever its name."""
 
 EPILOG = f"""\
-Interrupted with Ctrl-C, or ended by a fault, the same command goes on where it was: it finds the
-executions that it started and leaves out the images that were done. (It remembers them in
+Interrupted with Ctrl-C, or ended by a fault, the same command goes on where it was: it leaves out
+the images that were done and finds the executions that it started on a stack. (It remembers them in
 OUT/.unfinished until it ends.) It waits while AWS is busy or out of reach, for five minutes.
 
 With --bucket-prefix, --bucket-list or --bucket-inventory, the images are those that lie in the
@@ -33,7 +33,7 @@ backfill goes on; a second one leaves out what has its result.
 With --json, standard output has one line of JSON for each image, when it is done or has failed:
   image      path of the file
   status     "done" or "failed"
-  execution  ARN of the execution
+  execution  ARN of the execution, on a stack
   seconds    from its start to its end
   k          number of colors
   criterion  by which it was chosen
@@ -56,16 +56,32 @@ class UsageError(Exception):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    options = command().parse_args(arguments)
-    from quantization_client import on_stack
+    parser = command()
+    options = parser.parse_args(arguments)
+    # Each way imports only what it needs, which takes most of the time of a small image.
+    if options.stack is not None:
+        from quantization_client import on_stack
 
-    return on_stack.main(options)
+        return on_stack.main(options)
+    if in_bucket(options):
+        parser.error("images in the bucket take a stack: give --stack, too")
+    from quantization_client.in_process import LocalRun
+
+    return quantize(options, LocalRun)
+
+
+def in_bucket(options: argparse.Namespace) -> bool:
+    """Tell whether the images are to be those in the bucket."""
+    named = (options.bucket_prefix, options.bucket_list, options.bucket_inventory)
+    return any(source is not None for source in named)
 
 
 def command() -> argparse.ArgumentParser:
     """Return the parser of the command `quantize`."""
     command = parser("quantize", __doc__)
-    command.add_argument("--stack", required=True, help="name of a stack in AWS")
+    command.add_argument(
+        "--stack", help="name of a stack in AWS that is to do it; default: this process does"
+    )
     return command
 
 

@@ -23,6 +23,7 @@ from quantization_client.main import (
     SOME_FAILED,
     UsageError,
     given_options,
+    in_bucket,
 )
 from quantization_client.run import Run
 from quantization_client.show import BucketDisplay, bucket_json_line, bucket_summary
@@ -44,7 +45,7 @@ def quantize(options: argparse.Namespace, connect: Callable[[], Stack]) -> int:
     connect : callable
         Finds the stack to quantize on. Raises `StackError` if there is none.
     """
-    if _in_bucket(options):
+    if in_bucket(options):
         return _backfill(options, connect, Console(stderr=True, highlight=False, soft_wrap=True))
 
     def runner(out: Path, metadata: dict[str, str], show: ProgressCallback) -> _Run:
@@ -68,12 +69,6 @@ def _aws_errors() -> Iterator[None]:
         yield
     except (NotStartedError, BotoCoreError, Boto3Error, ClientError) as error:
         raise StackError(f"{error}; then the same command goes on") from error
-
-
-def _in_bucket(options: argparse.Namespace) -> bool:
-    """Tell whether the images are to be those in the bucket."""
-    named = (options.bucket_prefix, options.bucket_list, options.bucket_inventory)
-    return any(source is not None for source in named)
 
 
 def _backfill(options: argparse.Namespace, connect: Callable[[], Stack], console: Console) -> int:

@@ -111,13 +111,7 @@ class Run:
         return entry is not None and entry.done and document.exists()
 
     def _remembered(self, job: Job) -> Entry | None:
-        """Return the journal's entry of an image, if it is of this very file, stack and options."""
-        entry = self._journal.read(job.name)
-        if entry is None:
-            return None
-        status = job.path.stat()
-        now = (status.st_size, status.st_mtime_ns, self._stack.input_bucket, self._metadata)
-        return entry if now == (entry.size, entry.modified, entry.bucket, entry.metadata) else None
+        return self._journal.of(job, self._stack.input_bucket, self._metadata)
 
     def _begin_next(self, waiting: deque[Job], in_flight: list["InFlight"]) -> Outcome | None:
         """Upload the next image, which keeps its place in the queue if AWS does not answer."""

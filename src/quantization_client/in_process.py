@@ -1,0 +1,109 @@
+"""Quantize the images of a command in this process, a few at a time."""
+
+# As the functions do, before all others.
+from quantization.service import lazy_imports  # noqa: F401 - before all others
+from quantization.service.startup import quick_imports
+
+with quick_imports():
+    import threading
+    import time
+    from collections.abc import Iterator
+    from concurrent.futures import ThreadPoolExecutor, as_completed
+    from pathlib import Path
+
+    import joblib
+
+    from quantization.errors import RefusedImage
+    from quantization.in_process import Message, quantize_with
+    from quantization.options import Options
+    from quantization.service.messages import FittedScore, Sampled
+    from quantization_client.jobs import Job, Outcome, Progress, ProgressCallback
+    from quantization_client.journal import Entry, Journal
+
+_NO_BUCKET = ""
+
+MOST_AT_ONCE = 4
+"""Images held in memory at the same time, of as many processors or more."""
+
+
+class LocalRun:
+    """The images of one command.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the results.
+    options : dict
+        As those of an upload.
+    show : callable
+        Told how far each image is.
+    """
+
+    def __init__(self, out: Path, options: dict[str, str], show: ProgressCallback) -> None:
+        self._out = out
+        self._given = options
+        self._options = Options().updated(options)
+        self._show = show
+        self._journal = Journal(out)
+        self._stopped = threading.Event()
+
+    def still_to_do(self, jobs: list[Job]) -> list[Job]:
+        """Leave out the images that an interrupted run finished, with the same options."""
+        return [
+            job
+            for job in jobs
+            if not self._journal.of(job, _NO_BUCKET, self._given)
+            or not (self._out / f"{job.stem}.json").exists()
+        ]
+
+    def forget(self, jobs: list[Job]) -> None:
+        """Remember nothing of these images: the next run starts anew."""
+        for job in jobs:
+            self._journal.forget(job.name)
+
+    def outcomes(self, jobs: list[Job]) -> Iterator[Outcome]:
+        """Quantize images; yield each when it is done or has failed."""
+        processors = joblib.cpu_count()
+        at_once = min(processors, MOST_AT_ONCE, max(1, len(jobs)))
+        with ThreadPoolExecutor(at_once) as pool:
+            futures = [pool.submit(self._outcome, job, processors // at_once) for job in jobs]
+            try:
+                for future in as_completed(futures):
+                    yield future.result()
+            finally:
+                self._stopped.set()
+                for future in futures:
+                    future.cancel()
+
+    def _outcome(self, job: Job, cores: int) -> Outcome:
+        progress = Progress(state="Sample")
+
+        def tell(message: Message) -> None:
+            if self._stopped.is_set():
+                raise _StoppedError
+            match message:
+                case Sampled():
+                    progress.state, progress.ks = "ScoreEachK", message.ks
+                case FittedScore():
+                    progress.silhouettes[message.k] = message.silhouette
+                case _:
+                    progress.state = "Render"
+            self._show(job, progress)
+
+        self._show(job, progress)
+        start = time.monotonic()
+        try:
+            quantized = quantize_with(
+                job.path, self._options, name=job.name.as_posix(), cores=cores, tell=tell
+            )
+            files = quantized.write(self._out / job.stem)
+            status = job.path.stat()
+            entry = Entry(status.st_size, status.st_mtime_ns, _NO_BUCKET, self._given, done=True)
+            self._journal.write(job.name, entry)
+        except (RefusedImage, OSError, MemoryError) as error:
+            return Outcome(job, error=f"{type(error).__name__}: {error}")
+        return Outcome(job, seconds=time.monotonic() - start, result=quantized.result, files=files)
+
+
+class _StoppedError(Exception):
+    """Nobody waits for the image any more."""

@@ -1,0 +1,117 @@
+"""The command without a stack: no account, no engine, no part of AWS's SDK."""
+
+import json
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from quantization import quantize
+from quantization_client import in_process
+from quantization_client.in_process import LocalRun
+from quantization_client.jobs import Job
+from quantization_client.journal import FOLDER
+from quantization_client.main import ALL_DONE, SOME_FAILED, main
+
+
+@pytest.fixture
+def pictures(tmp_path, make_png):
+    """Return a folder of three images of nine colors."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("a", "b", "c"):
+        pixels = rng.choice(rng.integers(0, 256, (9, 3)), (40, 40))
+        (folder / f"{name}.png").write_bytes(make_png(pixels))
+    return folder
+
+
+def jobs_in(folder):
+    return [Job(path, path.relative_to(folder)) for path in sorted(folder.iterdir())]
+
+
+def test_files_are_those_of_the_function(pictures, tmp_path, capsys):
+    out = tmp_path / "out"
+
+    code = main([str(pictures), "--out", str(out), "--json", "--k", "4", "--palettes", "gpl"])
+
+    assert code == ALL_DONE
+    lines = {line["image"]: line for line in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert len(lines) == 3
+    for path in pictures.iterdir():
+        expected = quantize(path, k=4, palettes="gpl").write(tmp_path / "expected" / path.stem)
+        line = lines[str(path)]
+        assert line["k"] == 4
+        assert "execution" not in line
+        for what, file in expected.items():
+            if what != "report":  # It says how long all took.
+                assert (out / file.name).read_bytes() == file.read_bytes()
+    assert not (out / FOLDER).exists()
+
+
+def test_image_that_is_refused_is_named_in_one_line(tmp_path, pictures, capsys):
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no image")
+
+    code = main([str(bad), str(pictures / "a.png"), "--out", str(tmp_path / "out")])
+
+    assert code == SOME_FAILED
+    line = next(line for line in capsys.readouterr().err.splitlines() if "Unsupported" in line)
+    assert line.startswith(f"{bad}: UnsupportedImage: this is a text")
+
+
+def test_interrupted_run_is_gone_on_with(pictures, tmp_path):
+    jobs, out = jobs_in(pictures), tmp_path / "out"
+    first = next(iter(LocalRun(out, {}, lambda *_: None).outcomes(jobs[:1])))
+    assert not first.error
+
+    again = LocalRun(out, {}, lambda *_: None)
+    assert again.still_to_do(jobs) == jobs[1:]
+    assert LocalRun(out, {"k": "3"}, lambda *_: None).still_to_do(jobs) == jobs
+    (out / "a.json").unlink()
+    assert again.still_to_do(jobs) == jobs
+
+
+def test_images_nobody_waits_for_are_not_finished(pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr(in_process, "MOST_AT_ONCE", 1)
+    begun, seen = threading.Event(), []
+
+    def show(job, progress):
+        seen.append(job.name.name)
+        begun.set()
+
+    outcomes = LocalRun(tmp_path / "out", {}, show).outcomes(jobs_in(pictures))
+    next(outcomes)
+    outcomes.close()
+
+    assert "c.png" not in seen
+    assert not (tmp_path / "out/c.png").exists()
+
+
+def test_bucket_takes_a_stack(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--bucket-prefix", ""])
+    assert ended.value.code == 2
+    assert "give --stack" in capsys.readouterr().err
+
+
+def test_neither_aws_nor_what_only_linux_has_is_imported(pictures, tmp_path):
+    script = (
+        "import sys; from quantization_client.main import main;"
+        "main(sys.argv[1:]); print(*sorted(sys.modules))"
+    )
+    command = [
+        sys.executable,
+        "-c",
+        script,
+        pictures / "a.png",
+        "--out",
+        tmp_path / "out",
+        "--json",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    modules = set(done.stdout.splitlines()[-1].split())
+    assert "quantization.in_process" in modules
+    assert not modules & {"boto3", "botocore", "aws_lambda_powertools", "emulator", "samcli"}
