@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import distribution
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
@@ -60,6 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     # Each way imports only what it needs, which takes most of the time of a small image.
     if options.stack is not None:
+        if not find_spec("boto3"):
+            parser.error("--stack takes AWS's SDK: pip install 'color-quantization[aws]'")
         from quantization_client import on_stack
 
         return on_stack.main(options)

@@ -1,6 +1,8 @@
-"""`pip install .` in an empty environment gives working commands."""
+"""`pip install .` in an empty environment gives working commands, on each Python and system."""
 
+import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -9,22 +11,47 @@ import pytest
 import quantization
 from emulator import engine
 from emulator.engine import ROOT
+from quantization import quantize
+from tests.support.results import without_provenance
+
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+OLDEST, DEVELOPED_ON = PYTHONS[0], "3.13"
+
+
+def interpreter(version: str) -> Path | None:
+    """Find an interpreter on this machine: uv's or the system's, or one of pyenv."""
+    find = ["uv", "python", "find", "--no-python-downloads", version]
+    found = subprocess.run(find, cwd="/", capture_output=True, text=True, check=False)
+    if found.returncode == 0:
+        return Path(found.stdout.strip())
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    return next(pyenv.glob(f"versions/{version}.*/bin/python"), None)
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def install(tmp_path_factory):
     """Install the project into an environment of its own; return its folder of commands."""
-    environment = tmp_path_factory.mktemp("installed")
-    subprocess.run(["uv", "venv", "--quiet", "--python=3.13", environment], check=True)
-    python = environment / "bin/python"
-    subprocess.run(["uv", "pip", "install", "--quiet", "--python", python, ROOT], check=True)
-    return environment / "bin"
+    environments = {}
+
+    def install(version: str, extra: str = "") -> Path:
+        if (version, extra) not in environments:
+            python = interpreter(version)
+            if python is None:
+                pytest.skip(f"no CPython {version} on this machine")
+            environment = tmp_path_factory.mktemp("installed")
+            subprocess.run(["uv", "venv", "--quiet", "--python", python, environment], check=True)
+            into = ["--python", environment / "bin/python", f"{ROOT}{extra}"]
+            subprocess.run(["uv", "pip", "install", "--quiet", *into], check=True)
+            environments[version, extra] = environment / "bin"
+        return environments[version, extra]
+
+    return install
 
 
-def run(*command: object) -> subprocess.CompletedProcess[str]:
+def run(*command: object, folder: str | Path = "/") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*map(str, command)],
-        cwd="/",
+        command,
+        cwd=folder,
         env={"PATH": os.environ["PATH"]} | engine.aws_environment("http://127.0.0.1:9"),
         capture_output=True,
         text=True,
@@ -32,24 +59,80 @@ def run(*command: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_commands_say_their_help_and_version(installed: Path) -> None:
-    assert run(installed / "quantize", "--help").stdout.startswith("usage: quantize ")
-    assert run(installed / "quantize-palettes", "--help").returncode == 0
-    version = run(installed / "quantize", "--version").stdout
-    assert version == f"quantize {quantization.__version__}\n"
+@pytest.mark.parametrize("version", PYTHONS)
+def test_commands_work(install, version, photo, tmp_path):
+    commands = install(version)
+    assert run(commands / "quantize", "--help").stdout.startswith("usage: quantize ")
+    assert run(commands / "quantize-palettes", "--help").returncode == 0
+    said = run(commands / "quantize", "--version").stdout
+    assert said == f"quantize {quantization.__version__}\n"
+
+    done = run(commands / "quantize", photo, "--json", "--k-max", "10", folder=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    line = json.loads(done.stdout)
+    assert line["status"] == "done"
+    assert {Path(path).name for path in line["files"].values()} == {
+        "china.png",
+        "china.html",
+        "china.json",
+    }
+    assert run(commands / "quantize-palettes", tmp_path / "out/china.json").returncode == 0
 
 
-def test_stack_that_cannot_be_reached_is_said_so(
-    installed: Path, photo: Path, tmp_path: Path
-) -> None:
-    done = run(installed / "quantize", photo, "--stack", "any", "--out", tmp_path)
+def test_versions_of_the_lock_file_give_the_same_files(install, photo, tmp_path):
+    """What is installed has the latest versions: the lock file's are given here."""
+    commands = install(DEVELOPED_ON)
+    locked = subprocess.run(
+        ["uv", "export", "--quiet", "--frozen", "--no-dev", "--no-emit-project"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    (tmp_path / "requirements.txt").write_text(locked)
+    into = ["--python", commands / "python", "-r", tmp_path / "requirements.txt"]
+    subprocess.run(["uv", "pip", "install", "--quiet", *into], check=True)
+
+    done = run(commands / "quantize", photo, "--out", tmp_path / "out")
+
+    assert done.returncode == 0, done.stderr
+    for path in quantize(photo).write(tmp_path / "here/china").values():
+        there = tmp_path / "out" / path.name
+        assert without_provenance(path.suffix, there.read_bytes()) == without_provenance(
+            path.suffix, path.read_bytes()
+        )
+
+
+def test_image_that_is_refused_ends_with_1_in_one_line(install, tmp_path):
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"no image")
+
+    done = run(install(DEVELOPED_ON) / "quantize", bad, "--json", "--out", tmp_path / "out")
+
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["error"].startswith("UnsupportedImage: this is a text")
+    assert "Traceback" not in done.stderr
+
+
+def test_stack_takes_the_extra_aws(install, photo, tmp_path):
+    done = run(install(DEVELOPED_ON) / "quantize", photo, "--stack", "any", "--out", tmp_path)
+
+    assert done.returncode == 2
+    assert "pip install 'color-quantization[aws]'" in done.stderr
+
+
+@pytest.mark.parametrize("version", [OLDEST, DEVELOPED_ON])
+def test_stack_that_cannot_be_reached_is_said_so(install, version, photo, tmp_path):
+    quantize = install(version, "[aws]") / "quantize"
+    done = run(quantize, photo, "--stack", "any", "--out", tmp_path)
 
     assert done.returncode == 3, done.stderr
     assert "Could not connect" in done.stderr
 
 
-def test_nothing_of_the_repository_is_installed_besides(installed: Path) -> None:
-    (site,) = installed.parent.glob("lib/*/site-packages")
+def test_nothing_of_the_repository_is_installed_besides(install):
+    (site,) = install(DEVELOPED_ON).parent.glob("lib/*/site-packages")
     ours = {
         line.partition("/")[0]
         for record in site.glob("color_quantization-*.dist-info/RECORD")
@@ -61,3 +144,57 @@ def test_nothing_of_the_repository_is_installed_besides(installed: Path) -> None
         "quantization",
         "quantization_client",
     }
+
+
+def test_command_is_run_without_being_installed(photo, tmp_path):
+    command = ["uvx", "--quiet", "--python", interpreter(DEVELOPED_ON), "--from", ROOT, "quantize"]
+    done = subprocess.run(
+        [*command, photo, "--k", "2", "--out", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "china.png").stat().st_size
+
+
+SYSTEMS = {
+    "x86_64-manylinux_2_28": {},
+    "aarch64-manylinux_2_28": {},
+    # Those of OpenCV's wheels.
+    "x86_64-apple-darwin": {"MACOSX_DEPLOYMENT_TARGET": "14.0"},
+    "aarch64-apple-darwin": {"MACOSX_DEPLOYMENT_TARGET": "13.0"},
+    "x86_64-pc-windows-msvc": {},
+}
+
+
+@pytest.mark.parametrize("version", PYTHONS)
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_lock_file_has_wheels(system, version, tmp_path):
+    """As uv judges it, which knows their tags; of pyvips there is only the source, in Python."""
+    locked = ["uv", "export", "--quiet", "--frozen", "--no-dev", "--no-emit-project"]
+    requirements = subprocess.run(
+        [*locked, "--extra", "aws"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    (tmp_path / "requirements.txt").write_text(requirements)
+    target = ["--python-platform", system, "--python-version", version, "--target", tmp_path / "t"]
+    wheels = ["--only-binary", ":all:", "--no-binary", "pyvips", "--require-hashes"]
+    done = subprocess.run(
+        [
+            "uv",
+            "pip",
+            "install",
+            "--dry-run",
+            *target,
+            *wheels,
+            "-r",
+            tmp_path / "requirements.txt",
+        ],
+        cwd=ROOT,
+        env=os.environ | SYSTEMS[system],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"Would install \d\d packages", done.stderr)
