@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ from emulator import engine
 from emulator.engine import ROOT
 from quantization import quantize
 from tests.support.results import without_provenance
+
+type Install = Callable[..., Path]
+"""Install the project for a version of Python, with extras; return the folder of its commands."""
 
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 OLDEST, DEVELOPED_ON = PYTHONS[0], "3.13"
@@ -29,9 +33,9 @@ def interpreter(version: str) -> Path | None:
 
 
 @pytest.fixture(scope="session")
-def install(tmp_path_factory):
+def install(tmp_path_factory: pytest.TempPathFactory) -> Install:
     """Install the project into an environment of its own; return its folder of commands."""
-    environments = {}
+    environments: dict[tuple[str, str], Path] = {}
 
     def install(version: str, extra: str = "") -> Path:
         if (version, extra) not in environments:
@@ -40,7 +44,7 @@ def install(tmp_path_factory):
                 pytest.skip(f"no CPython {version} on this machine")
             environment = tmp_path_factory.mktemp("installed")
             subprocess.run(["uv", "venv", "--quiet", "--python", python, environment], check=True)
-            into = ["--python", environment / "bin/python", f"{ROOT}{extra}"]
+            into: list[str | Path] = ["--python", environment / "bin/python", f"{ROOT}{extra}"]
             subprocess.run(["uv", "pip", "install", "--quiet", *into], check=True)
             environments[version, extra] = environment / "bin"
         return environments[version, extra]
@@ -50,7 +54,7 @@ def install(tmp_path_factory):
 
 def run(*command: object, folder: str | Path = "/") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command,
+        [*map(str, command)],
         cwd=folder,
         env={"PATH": os.environ["PATH"]} | engine.aws_environment("http://127.0.0.1:9"),
         capture_output=True,
@@ -60,7 +64,7 @@ def run(*command: object, folder: str | Path = "/") -> subprocess.CompletedProce
 
 
 @pytest.mark.parametrize("version", PYTHONS)
-def test_commands_work(install, version, photo, tmp_path):
+def test_commands_work(install: Install, version: str, photo: Path, tmp_path: Path) -> None:
     commands = install(version)
     assert run(commands / "quantize", "--help").stdout.startswith("usage: quantize ")
     assert run(commands / "quantize-palettes", "--help").returncode == 0
@@ -80,7 +84,9 @@ def test_commands_work(install, version, photo, tmp_path):
     assert run(commands / "quantize-palettes", tmp_path / "out/china.json").returncode == 0
 
 
-def test_versions_of_the_lock_file_give_the_same_files(install, photo, tmp_path):
+def test_versions_of_the_lock_file_give_the_same_files(
+    install: Install, photo: Path, tmp_path: Path
+) -> None:
     """What is installed has the latest versions: the lock file's are given here."""
     commands = install(DEVELOPED_ON)
     locked = subprocess.run(
@@ -91,7 +97,7 @@ def test_versions_of_the_lock_file_give_the_same_files(install, photo, tmp_path)
         check=True,
     ).stdout
     (tmp_path / "requirements.txt").write_text(locked)
-    into = ["--python", commands / "python", "-r", tmp_path / "requirements.txt"]
+    into: list[str | Path] = ["--python", commands / "python", "-r", tmp_path / "requirements.txt"]
     subprocess.run(["uv", "pip", "install", "--quiet", *into], check=True)
 
     done = run(commands / "quantize", photo, "--out", tmp_path / "out")
@@ -104,7 +110,7 @@ def test_versions_of_the_lock_file_give_the_same_files(install, photo, tmp_path)
         )
 
 
-def test_image_that_is_refused_ends_with_1_in_one_line(install, tmp_path):
+def test_image_that_is_refused_ends_with_1_in_one_line(install: Install, tmp_path: Path) -> None:
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"no image")
 
@@ -115,7 +121,7 @@ def test_image_that_is_refused_ends_with_1_in_one_line(install, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_stack_takes_the_extra_aws(install, photo, tmp_path):
+def test_stack_takes_the_extra_aws(install: Install, photo: Path, tmp_path: Path) -> None:
     done = run(install(DEVELOPED_ON) / "quantize", photo, "--stack", "any", "--out", tmp_path)
 
     assert done.returncode == 2
@@ -123,7 +129,9 @@ def test_stack_takes_the_extra_aws(install, photo, tmp_path):
 
 
 @pytest.mark.parametrize("version", [OLDEST, DEVELOPED_ON])
-def test_stack_that_cannot_be_reached_is_said_so(install, version, photo, tmp_path):
+def test_stack_that_cannot_be_reached_is_said_so(
+    install: Install, version: str, photo: Path, tmp_path: Path
+) -> None:
     quantize = install(version, "[aws]") / "quantize"
     done = run(quantize, photo, "--stack", "any", "--out", tmp_path)
 
@@ -131,7 +139,7 @@ def test_stack_that_cannot_be_reached_is_said_so(install, version, photo, tmp_pa
     assert "Could not connect" in done.stderr
 
 
-def test_nothing_of_the_repository_is_installed_besides(install):
+def test_nothing_of_the_repository_is_installed_besides(install: Install) -> None:
     (site,) = install(DEVELOPED_ON).parent.glob("lib/*/site-packages")
     ours = {
         line.partition("/")[0]
@@ -146,8 +154,16 @@ def test_nothing_of_the_repository_is_installed_besides(install):
     }
 
 
-def test_command_is_run_without_being_installed(photo, tmp_path):
-    command = ["uvx", "--quiet", "--python", interpreter(DEVELOPED_ON), "--from", ROOT, "quantize"]
+def test_command_is_run_without_being_installed(photo: Path, tmp_path: Path) -> None:
+    command: list[str | Path] = [
+        "uvx",
+        "--quiet",
+        "--python",
+        DEVELOPED_ON,
+        "--from",
+        ROOT,
+        "quantize",
+    ]
     done = subprocess.run(
         [*command, photo, "--k", "2", "--out", tmp_path],
         capture_output=True,
@@ -158,7 +174,7 @@ def test_command_is_run_without_being_installed(photo, tmp_path):
     assert (tmp_path / "china.png").stat().st_size
 
 
-SYSTEMS = {
+SYSTEMS: dict[str, dict[str, str]] = {
     "x86_64-manylinux_2_28": {},
     "aarch64-manylinux_2_28": {},
     # Those of OpenCV's wheels.
@@ -170,14 +186,21 @@ SYSTEMS = {
 
 @pytest.mark.parametrize("version", PYTHONS)
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_lock_file_has_wheels(system, version, tmp_path):
+def test_lock_file_has_wheels(system: str, version: str, tmp_path: Path) -> None:
     """As uv judges it, which knows their tags; of pyvips there is only the source, in Python."""
     locked = ["uv", "export", "--quiet", "--frozen", "--no-dev", "--no-emit-project"]
     requirements = subprocess.run(
         [*locked, "--extra", "aws"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     (tmp_path / "requirements.txt").write_text(requirements)
-    target = ["--python-platform", system, "--python-version", version, "--target", tmp_path / "t"]
+    target: list[str | Path] = [
+        "--python-platform",
+        system,
+        "--python-version",
+        version,
+        "--target",
+        tmp_path / "t",
+    ]
     wheels = ["--only-binary", ":all:", "--no-binary", "pyvips", "--require-hashes"]
     done = subprocess.run(
         [

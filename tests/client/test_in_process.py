@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
-import threading
+from collections.abc import Generator
+from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -11,13 +13,14 @@ import pytest
 from quantization import quantize
 from quantization_client import in_process
 from quantization_client.in_process import LocalRun
-from quantization_client.jobs import Job
+from quantization_client.jobs import Job, Outcome, Progress
 from quantization_client.journal import FOLDER
 from quantization_client.main import ALL_DONE, SOME_FAILED, main
+from tests.support.fixtures import PngMaker
 
 
 @pytest.fixture
-def pictures(tmp_path, make_png):
+def pictures(tmp_path: Path, make_png: PngMaker) -> Path:
     """Return a folder of three images of nine colors."""
     folder = tmp_path / "pictures"
     folder.mkdir()
@@ -28,11 +31,13 @@ def pictures(tmp_path, make_png):
     return folder
 
 
-def jobs_in(folder):
+def jobs_in(folder: Path) -> list[Job]:
     return [Job(path, path.relative_to(folder)) for path in sorted(folder.iterdir())]
 
 
-def test_files_are_those_of_the_function(pictures, tmp_path, capsys):
+def test_files_are_those_of_the_function(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
 
     code = main([str(pictures), "--out", str(out), "--json", "--k", "4", "--palettes", "gpl"])
@@ -51,7 +56,9 @@ def test_files_are_those_of_the_function(pictures, tmp_path, capsys):
     assert not (out / FOLDER).exists()
 
 
-def test_image_that_is_refused_is_named_in_one_line(tmp_path, pictures, capsys):
+def test_image_that_is_refused_is_named_in_one_line(
+    tmp_path: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no image")
 
@@ -62,7 +69,7 @@ def test_image_that_is_refused_is_named_in_one_line(tmp_path, pictures, capsys):
     assert line.startswith(f"{bad}: UnsupportedImage: this is a text")
 
 
-def test_interrupted_run_is_gone_on_with(pictures, tmp_path):
+def test_interrupted_run_is_gone_on_with(pictures: Path, tmp_path: Path) -> None:
     jobs, out = jobs_in(pictures), tmp_path / "out"
     first = next(iter(LocalRun(out, {}, lambda *_: None).outcomes(jobs[:1])))
     assert not first.error
@@ -74,35 +81,36 @@ def test_interrupted_run_is_gone_on_with(pictures, tmp_path):
     assert again.still_to_do(jobs) == jobs
 
 
-def test_images_nobody_waits_for_are_not_finished(pictures, tmp_path, monkeypatch):
+def test_images_nobody_waits_for_are_not_finished(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(in_process, "MOST_AT_ONCE", 1)
-    begun, seen = threading.Event(), []
+    seen = []
 
-    def show(job, progress):
+    def show(job: Job, progress: Progress | None) -> None:
         seen.append(job.name.name)
-        begun.set()
 
     outcomes = LocalRun(tmp_path / "out", {}, show).outcomes(jobs_in(pictures))
     next(outcomes)
-    outcomes.close()
+    cast("Generator[Outcome]", outcomes).close()
 
     assert "c.png" not in seen
     assert not (tmp_path / "out/c.png").exists()
 
 
-def test_bucket_takes_a_stack(capsys):
+def test_bucket_takes_a_stack(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--bucket-prefix", ""])
     assert ended.value.code == 2
     assert "give --stack" in capsys.readouterr().err
 
 
-def test_neither_aws_nor_what_only_linux_has_is_imported(pictures, tmp_path):
+def test_neither_aws_nor_what_only_linux_has_is_imported(pictures: Path, tmp_path: Path) -> None:
     script = (
         "import sys; from quantization_client.main import main;"
         "main(sys.argv[1:]); print(*sorted(sys.modules))"
     )
-    command = [
+    command: list[str | Path] = [
         sys.executable,
         "-c",
         script,

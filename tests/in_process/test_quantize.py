@@ -7,10 +7,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from numpy.typing import NDArray
 from PIL import Image
 from samcli.yamlhelper import yaml_parse
 
@@ -20,6 +24,7 @@ from functions.render import handler as render
 from functions.sample import handler as sample
 from functions.score_k import handler as score_k
 from quantization import in_process, quantize
+from quantization.clustering import Fit, fit
 from quantization.contract import Result
 from quantization.errors import (
     AllScoresFailed,
@@ -29,14 +34,20 @@ from quantization.errors import (
     UnsupportedImage,
 )
 from quantization.machine import Machine, load
+from quantization.options import Space
 from quantization.service import score
 from quantization.service.messages import FittedScore, ObjectCreated, RenderRequest, Sampled
+from quantization.summary import Summary
 from tests.conftest import EXECUTION
+from tests.support.fixtures import Uploader
 from tests.support.results import without_provenance
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 
 @pytest.fixture(scope="module")
-def pixels() -> np.ndarray:
+def pixels() -> NDArray[np.uint8]:
     """Return noise around five colors, with all opacities."""
     rng = np.random.default_rng(0)
     colors = rng.integers(0, 256, (5, 4))[rng.integers(0, 5, (40, 60))]
@@ -44,26 +55,30 @@ def pixels() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def png(pixels) -> bytes:
+def png(pixels: NDArray[np.uint8]) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()
 
 
 @pytest.mark.parametrize("module", [quantization, in_process], ids=lambda module: module.__name__)
-def test_examples_in_the_documentation_run(module, monkeypatch):
+def test_examples_in_the_documentation_run(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(ROOT)
     tried = doctest.testmod(module)
     assert tried.attempted
     assert not tried.failed
 
 
-def test_files_and_pixels_of_an_image_give_the_same(png, pixels, tmp_path):
+def test_files_and_pixels_of_an_image_give_the_same(
+    png: bytes, pixels: NDArray[np.uint8], tmp_path: Path
+) -> None:
     path = tmp_path / "noise.png"
     path.write_bytes(png)
-    sources = [path, str(path), png, io.BytesIO(png), path.open("rb"), pixels]
-    seen = [quantize(source, k_max=12) for source in sources]
-    sources[4].close()
+    with path.open("rb") as file:
+        sources: list[Any] = [path, str(path), png, io.BytesIO(png), file, pixels]
+        seen = [quantize(source, k_max=12) for source in sources]
     for other in seen[1:]:
         assert other.file == seen[0].file
         assert other.scores == seen[0].scores
@@ -72,12 +87,12 @@ def test_files_and_pixels_of_an_image_give_the_same(png, pixels, tmp_path):
     assert quantize(png, name="a.png", k=2).result.source.key == "a.png"
 
 
-def test_arrays_of_gray_levels_are_gray_images(pixels):
+def test_arrays_of_gray_levels_are_gray_images(pixels: NDArray[np.uint8]) -> None:
     gray = pixels[:, :, 0]
     assert quantize(gray, k=4).file == quantize(np.dstack([gray] * 3), k=4).file
 
 
-def test_what_is_told_of_an_image_agrees(pixels):
+def test_what_is_told_of_an_image_agrees(pixels: NDArray[np.uint8]) -> None:
     quantized = quantize(pixels, k_min=3, k_max=7, criterion="guarded")
     assert quantized.k == len(quantized.palette) == quantized.picks["guarded"]
     assert [one.k for one in quantized.scores] == [3, 4, 5, 6, 7]
@@ -98,8 +113,14 @@ def test_what_is_told_of_an_image_agrees(pixels):
     ],
 )
 def test_functions_of_a_stack_write_the_same(
-    s3, context, photo, upload, tmp_path, options, extensions
-):
+    s3: "S3Client",
+    context: LambdaContext,
+    photo: Path,
+    upload: Uploader,
+    tmp_path: Path,
+    options: dict[str, Any],
+    extensions: set[str],
+) -> None:
     body = photo.read_bytes()
     texts = in_process._as_text(options)
     s3.put_object(Bucket="input", Key="a/china.jpg", Body=body, Metadata=texts)
@@ -128,13 +149,13 @@ def test_functions_of_a_stack_write_the_same(
         )
 
 
-def test_number_of_cores_changes_nothing(photo):
+def test_number_of_cores_changes_nothing(photo: Path) -> None:
     one, several = (quantize(photo, k_max=13, cores=cores) for cores in (1, 4))
     assert one.result == several.result
     assert one.file == several.file
 
 
-def test_threads_of_the_environment_change_nothing(photo):
+def test_threads_of_the_environment_change_nothing(photo: Path) -> None:
     """Neither those of OpenMP nor those of BLAS, which the tests' environment limits."""
     script = (
         "import sys; from quantization import quantize;"
@@ -155,8 +176,8 @@ def test_threads_of_the_environment_change_nothing(photo):
     assert len(said) == 1
 
 
-def test_progress_is_told(photo):
-    told = []
+def test_progress_is_told(photo: Path) -> None:
+    told: list[Any] = []
     quantized = quantize(photo, k_max=10, tell=told.append)
     assert [type(message) for message in told] == [
         Sampled,
@@ -183,28 +204,29 @@ def test_progress_is_told(photo):
         (np.zeros((2, 20_000), np.uint8), {"format": "webp"}, ImageTooLarge, "16383 a side"),
     ],
 )
-def test_refusals_are_typed(source, options, refusal, says):
+def test_refusals_are_typed(
+    source: Any, options: dict[str, Any], refusal: type[Exception], says: str
+) -> None:
     with pytest.raises(refusal, match=re.escape(says)):
         quantize(source, **options)
 
 
-def test_large_image_is_refused_before_it_is_decoded(png):
+def test_large_image_is_refused_before_it_is_decoded(png: bytes) -> None:
     with pytest.raises(ImageTooLarge, match="over the limit"):
         quantize(png, max_pixels=100)
 
 
-def test_missing_file_is_an_error_of_the_system(tmp_path):
+def test_missing_file_is_an_error_of_the_system(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         quantize(tmp_path / "none.png")
 
 
-def test_k_that_cannot_be_fitted_is_left_out(photo, monkeypatch):
-    def fail_at_9(summary, k, space):
+def test_k_that_cannot_be_fitted_is_left_out(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail_at_9(summary: Summary, k: int, space: Space) -> Fit:
         if k == 9:
             raise FloatingPointError
         return fit(summary, k, space)
 
-    fit = score.fit
     monkeypatch.setattr(score, "fit", fail_at_9)
 
     quantized = quantize(photo, k_max=10)
@@ -212,8 +234,8 @@ def test_k_that_cannot_be_fitted_is_left_out(photo, monkeypatch):
     assert [one.failure for one in quantized.scores] == [None, "FloatingPointError", None]
 
 
-def test_no_k_at_all_is_refused_by_name(photo, monkeypatch):
-    def fail(*_):
+def test_no_k_at_all_is_refused_by_name(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> Fit:
         raise MemoryError
 
     monkeypatch.setattr(score, "fit", fail)
@@ -221,21 +243,21 @@ def test_no_k_at_all_is_refused_by_name(photo, monkeypatch):
         quantize(photo, k_max=9)
 
 
-def test_defaults_are_those_of_a_stack():
+def test_defaults_are_those_of_a_stack() -> None:
     parameters = yaml_parse((ROOT / "template.yml").read_text())["Parameters"]
     assert int(parameters["SampleSize"]["Default"]) == in_process.SAMPLE_SIZE
     assert int(parameters["MaxMegapixels"]["Default"]) * 10**6 == in_process.MAX_PIXELS
     assert parameters["WholeImage"]["Default"] in (True, "true")
 
 
-def test_result_keeps_the_contract(photo, tmp_path):
+def test_result_keeps_the_contract(photo: Path, tmp_path: Path) -> None:
     files = quantize(photo, k=3).write(tmp_path / "china")
     result = msgspec.json.decode(files["result"].read_bytes(), type=Result)
     assert result.execution == result.source.bucket == result.image_file.version_id == ""
     assert "s3://" not in Path(files["report"]).read_text()
 
 
-def test_import_of_the_package_imports_no_other():
+def test_import_of_the_package_imports_no_other() -> None:
     script = (
         "import sys; had = {*sys.modules}; import quantization;"
         "print({name.partition('.')[0] for name in {*sys.modules} - had} - sys.stdlib_module_names)"
