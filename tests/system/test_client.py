@@ -122,6 +122,8 @@ def test_exactly_so_many_colors_with_their_palettes(
 
 def start(engine_port: int, *arguments: object) -> subprocess.Popen[str]:
     command = [*QUANTIZE, *map(str, arguments), "--port", str(engine_port), "--json"]
+    # A job in the background of a shell ignores SIGINT, and so would all that it starts.
+    command = ["env", "--default-signal=INT", *command]
     return subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
