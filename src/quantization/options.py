@@ -30,10 +30,14 @@ LONGEST_SIDES: dict[ImageFormat, int] = {"webp": 16_383}
 Dither = Literal["none", "ordered", "diffusion"]
 """How the colors between those of the palette can be imitated."""
 
-LARGEST_K = 255
+LARGEST_K = 256
+"""A PNG has so many entries."""
+
+LARGEST_K_BESIDE_TRANSPARENCY = LARGEST_K - 1
+"""One entry is of what is transparent."""
 
 PaletteSize = Annotated[int, Meta(ge=1, le=LARGEST_K)]
-"""Number of colors: a PNG has 256 entries, and one may have to be transparent."""
+"""Number of colors."""
 
 MAX_SIZES = 64
 """The widest window. Each K is a function call, and so many palettes of the largest K still fit
@@ -212,7 +216,7 @@ class Values(NamedTuple):
     several : bool
         Whether more than one of the choices may be given.
     phrase : str
-        In words: "a whole number from 1 to 255", "one of rgb, oklab".
+        In words: "a whole number from 1 to 256", "one of rgb, oklab".
     """
 
     choices: tuple[str, ...]

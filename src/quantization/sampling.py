@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from quantization.errors import EmptyImage
 from quantization.histogram import ColorCount, pool, with_solid
+from quantization.options import LARGEST_K_BESIDE_TRANSPARENCY
 from quantization.pixel_sample import CANDIDATES, PixelSample, clean_sample
 from quantization.smoothness import Smoothness
 from quantization.summary import Colors, Summary, draw_evenly
@@ -43,7 +44,7 @@ def summarize(
     pixels : int
         How many there are in all strips together.
     k_min, k_max : int
-        The window of palette sizes, 1 <= k_min <= k_max.
+        The window of palette sizes, 1 <= k_min <= k_max <= 256.
     sample_size : int
         Pixels to measure silhouettes on, at least 2.
     whole_image : bool
@@ -66,7 +67,9 @@ def summarize(
     count = ColorCount() if whole_image else None
     smoothness = Smoothness(pixels)
     draw = PixelSample(pixels, CANDIDATES if whole_image else sample_size, rng)
+    opaque = True
     for strip in itertools.chain.from_iterable(map(_parts, strips)):
+        opaque = opaque and _is_opaque(strip)
         draw.add(strip)
         smoothness.add(strip)
         if count:
@@ -74,6 +77,8 @@ def summarize(
     if not len(draw.rgb):
         raise EmptyImage("every pixel is fully transparent; there is no palette to find")
 
+    if not opaque:
+        k_min, k_max = (min(k, LARGEST_K_BESIDE_TRANSPARENCY) for k in (k_min, k_max))
     if count is None:
         everything = Colors.once_each(draw.rgb)
         distinct = len(np.unique(draw.rgb, axis=0))
@@ -104,6 +109,10 @@ def _parts(strip: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
     rows, columns, channels = strip.shape
     height = rows if channels == 3 else max(1, _TRANSPARENT_PIXELS // columns)
     return (strip[top : top + height] for top in range(0, rows, height))
+
+
+def _is_opaque(strip: NDArray[np.uint8]) -> bool:
+    return strip.shape[2] == 3 or bool(strip[:, :, 3].min() == 255)
 
 
 def candidate_ks(distinct: int, k_min: int, k_max: int) -> list[int]:

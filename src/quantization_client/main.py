@@ -38,6 +38,7 @@ With --json, standard output has one line of JSON for each image, when it is don
   seconds    from its start to its end
   k          number of colors
   criterion  by which it was chosen
+  frames     or pages in the file, of which the first was quantized
   files      paths of what was written: "image", "report", "result", and palettes: "gpl", ...
   error      why it failed
 Everything else goes to standard error.

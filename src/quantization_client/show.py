@@ -171,6 +171,8 @@ def _row(outcome: Outcome, *, colors: bool) -> list[Text]:
         blank = [Text("")] * (4 if colors else 3)
         return [name, *blank, Text(outcome.error.partition(":")[0], "red")]
     (silhouette,) = (score.silhouette for score in result.scores if score.k == result.k)
+    if (frames := result.source_file.frames) > 1:
+        name.append(f" (the first of {frames} frames or pages)", "dim")
     cells = [
         Text(str(result.k)),
         Text("" if silhouette is None else f"{silhouette:.3f}"),
@@ -190,6 +192,7 @@ class Line(msgspec.Struct, omit_defaults=True):
     seconds: float | None = None
     k: int | None = None
     criterion: str | None = None
+    frames: int | None = None
     files: dict[str, str] | None = None
     error: str | None = None
 
@@ -204,6 +207,7 @@ def json_line(outcome: Outcome) -> str:
         seconds=outcome.seconds,
         k=result.k if result else None,
         criterion=result.options.criterion if result else None,
+        frames=result.source_file.frames if result else None,
         files={what: str(path) for what, path in outcome.files.items()} or None,
         error=outcome.error or None,
     )

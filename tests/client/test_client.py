@@ -11,14 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mypy_boto3_s3 import S3Client
 from mypy_boto3_stepfunctions import SFNClient
+from rich.console import Console
 
+from quantization.contract import SourceFile
 from quantization.options import FIELDS
 from quantization_client.follow import PAGE_SIZE, Execution
-from quantization_client.jobs import Ended, Progress
+from quantization_client.jobs import Ended, Job, Outcome, Progress
 from quantization_client.journal import Entry, Journal
 from quantization_client.main import BAD_USAGE, UsageError, command, find_jobs, main
-from quantization_client.show import silhouette_chart, state_line
+from quantization_client.show import json_line, silhouette_chart, state_line, summary
 from quantization_client.stack import Stack
+from tests.support.results import result_with
 
 KS = list(range(8, 33))
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -196,7 +199,7 @@ def test_what_cannot_be_done_is_bad_usage(folder: Path, images: list[str]) -> No
     [
         (["--palettes", "gpl,aco"], "palettes 'gpl,aco' is not some of gpl, ase, css"),
         (["--k-min", "17", "--k-max", "16"], "k-min 17 is above k-max 16"),
-        (["--k-max", "256"], "k-max '256' is not a whole number from 1 to 255"),
+        (["--k-max", "257"], "k-max '257' is not a whole number from 1 to 256"),
         (["--error-budget", "50"], "error-budget '50' is not a number from 0.1 to 20"),
     ],
 )
@@ -206,6 +209,20 @@ def test_what_no_stack_takes_is_bad_usage(
     assert main(["none.jpg", "--stack", "none", *arguments]) == BAD_USAGE
 
     assert said in capsys.readouterr().err
+
+
+def test_frames_that_are_left_out_are_told() -> None:
+    several = SourceFile(format="gif", bytes=1000, frames=12)
+    job = Job(Path("a.gif"), Path("a.gif"))
+    outcome = Outcome(
+        job, "arn", 1.0, result_with(source_file=several), {"image": Path("out/a.png")}
+    )
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(summary([outcome], colors=False))
+
+    assert "a.gif (the first of 12 frames or pages)" in captured.get()
+    assert json.loads(json_line(outcome))["frames"] == 12
 
 
 def test_every_option_has_a_flag_of_its_name() -> None:

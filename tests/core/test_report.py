@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from quantization.contract import Score, Source
+from quantization.contract import Score, Source, SourceFile
 from quantization.decoding import Image, open_image
 from quantization.options import Options
 from quantization.report import previews
@@ -80,6 +81,7 @@ def scores_of(rows: dict[int, tuple[float | None, float]]) -> list[Score]:
 
 
 FALLING = scores_of({8: (0.5, 4.0), 9: (0.4, 3.0), 10: (0.3, 2.9), 11: (0.2, 2.8)})
+FULL = scores_of({255: (None, 0.0)})
 CLUSTERS = scores_of({8: (0.7, 3.0), 9: (0.9, 2.5), 10: (0.6, 1.9), 11: (0.5, 1.8)})
 
 
@@ -111,6 +113,7 @@ CLUSTERS = scores_of({8: (0.7, 3.0), 9: (0.9, 2.5), 10: (0.6, 1.9), 11: (0.5, 1.
         ({"k": 10, "k_min": 10, "k_max": 10, "scores": CLUSTERS[2:3]}, "as were asked for."),
         ({"k": 10, "k_min": 12, "k_max": 12, "scores": CLUSTERS[2:3]}, "only 10 colors of the 12"),
         ({"k": 10, "k_min": 12, "scores": CLUSTERS[2:3]}, "only 10 colors; all are kept"),
+        ({"k": 255, "k_min": 256, "k_max": 256, "scores": FULL}, "beside transparency"),
     ],
 )
 def test_reason_is_true_for_every_path_of_the_rule(changes: dict[str, Any], said: str) -> None:
@@ -130,6 +133,24 @@ def test_reason_is_true_for_every_path_of_the_rule(changes: dict[str, Any], said
     )
 
     assert said in why(result)
+
+
+def test_as_many_colors_as_fit_beside_transparency_may_be_all_there_are() -> None:
+    options = Options(k=256, k_min=256, k_max=256)
+    scores = [msgspec.structs.replace(FULL[0], inertia=0.0)]
+
+    said = why(result_with(k=255, scores=scores, options=options))
+
+    assert said.startswith("The image has only 255 colors of the 256 asked for")
+
+
+def test_frames_that_are_left_out_are_told(preview: Preview) -> None:
+    several = SourceFile(format="gif", bytes=1000, frames=12)
+
+    assert "Of its 12 frames or pages this is the first." in text_of(
+        report(result_with(source_file=several), preview, {})
+    )
+    assert "frames" not in text_of(report(result_with(), preview, {}))
 
 
 def test_nothing_comes_from_elsewhere(preview: Preview) -> None:

@@ -27,7 +27,7 @@ from quantization.decoding import Image, open_image
 from quantization.encoding.png import blank_indices, encode_png
 from quantization.encoding.webp import encode_webp
 from quantization.errors import EmptyImage, ImageTooLarge, ObjectGone
-from quantization.options import LARGEST_K, LONGEST_SIDES, MAX_SIZES, Options, Space
+from quantization.options import LARGEST_K, LONGEST_SIDES, MAX_SIZES, Dither, Options, Space
 from quantization.palette_files import to_css
 from quantization.recolor import NearestLabels, recolor
 from quantization.sampling import summarize
@@ -378,6 +378,26 @@ def test_shadow_that_is_hardly_there_takes_no_entry_from_one_that_is_seen(
     assert not (recolored.entries[:, :3] == [255, 0, 0]).all(axis=1).any()
     drawn = recolored.entries[recolored.indices]
     assert (drawn[1:, 1:] == pixels[1:, 1:]).all()
+
+
+@pytest.mark.parametrize("dither", ["none", "ordered", "diffusion"])
+@pytest.mark.parametrize("space", ["oklab", "rgb"])
+def test_picture_of_256_colors_comes_back_without_loss(
+    space: Space, dither: Dither, open_pixels: Callable[..., Image]
+) -> None:
+    rng = np.random.default_rng(0)
+    colors = rng.choice(256**3, 256, replace=False).astype("<u4").view(np.uint8).reshape(256, 4)
+    pixels = colors[rng.permutation(64 * 64) % 256, :3].reshape(64, 64, 3)
+    summary, ks = summarize(
+        [pixels], pixels=64 * 64, k_min=LARGEST_K, k_max=LARGEST_K, sample_size=100
+    )
+
+    (k,) = ks
+    palette = find_palette(summary, k, space)
+    recolored = recolor(open_pixels(pixels), palette, space=space, dither=dither)
+
+    with read_png(encode_png(recolored.indices, recolored.entries)) as decoded:
+        np.testing.assert_array_equal(np.asarray(decoded.convert("RGB")), pixels)
 
 
 def test_opaque_alpha_channel_is_left_out(open_pixels: Callable[..., Image]) -> None:

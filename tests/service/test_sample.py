@@ -208,7 +208,7 @@ def test_one_end_of_the_window_may_be_the_stacks_own(
     ("given", "window"),
     [
         ({"k-min": "40"}, (40, 64)),
-        ({"k-min": "250"}, (250, 255)),
+        ({"k-min": "250"}, (250, 256)),
         ({"k-max": "7"}, (1, 7)),
         ({"k-max": "4", "k-min": "2"}, (2, 4)),
         ({"k": "16"}, (16, 16)),
@@ -263,15 +263,15 @@ def test_metadata_of_others_are_ignored_and_listed(
         ({"error-budget": "much"}, r"'much' is not a number from 0.1 to 20"),
         ({"error-budget": "0"}, r"'0' is not a number from 0.1 to 20"),
         ({"error-budget": "nan"}, r"'nan' is not a number from 0.1 to 20"),
-        ({"k-min": "few"}, r"k-min 'few' is not a whole number from 1 to 255"),
-        ({"k-min": "0"}, r"k-min '0' is not a whole number from 1 to 255"),
-        ({"k-max": "256"}, r"k-max '256' is not a whole number from 1 to 255"),
+        ({"k-min": "few"}, r"k-min 'few' is not a whole number from 1 to 256"),
+        ({"k-min": "0"}, r"k-min '0' is not a whole number from 1 to 256"),
+        ({"k-max": "257"}, r"k-max '257' is not a whole number from 1 to 256"),
         ({"k-max": "16.5"}, r"k-max '16.5' is not a whole number"),
         ({"k-max": "16.0"}, r"k-max '16.0' is not a whole number"),
         ({"k-min": "17", "k-max": "16"}, r"k-min 17 is above k-max 16"),
         ({"k-min": "1", "k-max": "65"}, r"are 65 sizes; at most 64 are tried"),
         ({"k": "16", "k-min": "8"}, r"k stands in place of k-min and k-max"),
-        ({"k": "null"}, r"k 'null' is not a whole number from 1 to 255"),
+        ({"k": "null"}, r"k 'null' is not a whole number from 1 to 256"),
         ({"dithering": "ordered", "mtime": "1"}, r"dithering: no such option; dither is meant"),
         ({"k_min": "8"}, r"k_min: no such option; k-min is meant"),
         ({"criterium": "guarded"}, r"criterium: no such option; criterion is meant"),
@@ -375,6 +375,22 @@ def test_nothing_to_choose_takes_no_sample() -> None:
         summaries = [summary_of(pixels, whole_image=whole_image) for pixels in (one, few)]
         assert [ks for _, ks in summaries] == [[1], [8]]
         assert all(len(summary.sample.rgb) == 0 for summary, _ in summaries)
+
+
+@pytest.mark.parametrize("whole_image", [True, False])
+@pytest.mark.parametrize(("opacity", "largest"), [(255, 256), (254, 255), (0, 255)])
+def test_largest_palette_leaves_an_entry_to_what_is_transparent(
+    whole_image: bool, opacity: int, largest: int
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 40, 4), np.uint8)
+    pixels[..., 3] = 255
+    pixels[-1, -1, 3] = opacity
+
+    for k_min in (256, 200):
+        options = {"k_min": k_min, "k_max": 256, "whole_image": whole_image}
+        summary, ks = summary_of(pixels, height=7, **options)
+        assert ks == list(range(min(k_min, largest), largest + 1))
+        assert len(summary.sample.rgb)
 
 
 @pytest.mark.parametrize("whole_image", [True, False])

@@ -77,6 +77,7 @@ def test_json_tells_scripts_everything(quantize: Command, photo: Path, tmp_path:
         "seconds": good["seconds"],
         "k": result["k"],
         "criterion": result["options"]["criterion"],
+        "frames": 1,
         "files": good["files"],
     }
     assert good["seconds"] > 0

@@ -142,10 +142,12 @@ def _size(result: Result, preview: Preview) -> str:
     shown = "" if scale == 1 else f", shown at about 1:{scale:.1f}".replace(".0", "")
     change = after.bytes / before.bytes - 1
     dithered = " The file is dithered; this page is not." if result.options.dither != "none" else ""
+    left_out = f" Of its {before.frames} frames or pages this is the first."
     return (
         f"{source.width} &times; {source.height} pixels{shown};"
         f" {before.format.upper()} of {_kilobytes(before.bytes)} became"
         f" {after.format.upper()} of {_kilobytes(after.bytes)} ({change:+.0%}).{dithered}"
+        f"{left_out if before.frames > 1 else ''}"
     ).replace("-", "&minus;")
 
 

@@ -1,6 +1,7 @@
 """Why a result has as many colors as it has, in one sentence."""
 
 from quantization.contract import Result, Score
+from quantization.options import LARGEST_K_BESIDE_TRANSPARENCY
 
 _CLOSE, _ACCENTS_COUNT = 1.05, 3
 """As in the state machine: times the least drift that is about as close; parts of an accent's error
@@ -12,6 +13,8 @@ def why(result: Result) -> str:
     options, k = result.options, result.k
     tried = [score.k for score in result.scores]
     if max(tried) < options.k_min:
+        if k == LARGEST_K_BESIDE_TRANSPARENCY and result.scores[-1].inertia:
+            return f"{_colors(k)}: beside transparency a file has room for no more."
         asked = "" if options.k_min < options.k_max else f" of the {options.k_min} asked for"
         return f"The image has only {_colors(k)}{asked}; all are kept, and nothing changes."
     if options.k_min == options.k_max:
