@@ -7,7 +7,9 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run backfill invoke console stop test check lint lock events generate gallery build deploy delete audit benchmark-reliability
+COMMANDS := help run backfill invoke console stop test check lint lock events generate gallery build
+COMMANDS += deploy delete audit benchmark-reliability
+.PHONY: $(COMMANDS)
 export SAM_CLI_TELEMETRY := 0
 ENV := default
 SYNCED := .venv/synced
@@ -15,6 +17,20 @@ SYNCED := .venv/synced
 # `uv --version`, for a command of that name may exist and not work.
 UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo .tools/uv/bin/uv)
 export PATH := $(CURDIR)/.venv/bin:$(abspath $(dir $(UV))):$(PATH)
+
+# Of itself, make takes any variable, and any file for a goal: a slip would go unseen, and the sample
+# photo be quantized in place of the image that was meant.
+VARIABLES := IMAGE OUT CRITERION STACK ARGS PREFIX ENV PARAMETERS ARCHITECTURE FUNCTION
+VARIABLES += ENGINE_PORT CONSOLE_PORT AWS_%
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+UNKNOWN := $(strip $(filter-out $(VARIABLES),$(GIVEN)))
+ifneq ($(UNKNOWN),)
+$(error $(UNKNOWN): no such variable; choose from $(filter-out %_%,$(VARIABLES)))
+endif
+STRAY := $(filter-out $(COMMANDS) benchmark-% $(SYNCED) .tools/uv/bin/uv,$(MAKECMDGOALS))
+ifneq ($(STRAY),)
+$(error $(STRAY): make knows no such command; an image is named so: make run IMAGE="$(STRAY)")
+endif
 
 help:  ## say what can be made
 	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -90,6 +106,8 @@ $(SYNCED): uv.lock pyproject.toml | $(UV)
 	uv sync --quiet --frozen
 	@touch $(SYNCED)
 
+# Of two commands at once the second one waits. The lock is the folder's.
 .tools/uv/bin/uv:
-	python3 -m venv .tools/uv
-	.tools/uv/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
+	@mkdir -p .tools
+	flock .tools sh -ec 'test -x $@ || { python3 -m venv .tools/uv; \
+	  .tools/uv/bin/pip install --quiet --disable-pip-version-check uv==0.13.9; }'

@@ -22,13 +22,8 @@ PORT_VARIABLE = "CONSOLE_PORT"
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m emulator.console", description=__doc__)
-    parser.add_argument(
-        "--port",
-        type=int,
-        default=int(os.environ.get(PORT_VARIABLE, DEFAULT_PORT)),
-        help=f"default: {PORT_VARIABLE}, else {DEFAULT_PORT}",
-    )
-    parser.add_argument("--engine", type=int, default=engine.default_port(), metavar="PORT")
+    engine.add_port(parser, "--port", PORT_VARIABLE, DEFAULT_PORT)
+    engine.add_port(parser, "--engine")
     arguments = parser.parse_args()
     try:
         serve(arguments.port, arguments.engine)

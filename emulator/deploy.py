@@ -4,12 +4,14 @@ python -m emulator.deploy [--port PORT]
 """
 
 import argparse
+import fcntl
 import hashlib
 import os
 import platform
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from samcli.yamlhelper import yaml_dump, yaml_parse
@@ -19,6 +21,11 @@ from emulator import engine
 SOURCES = ("template.yml", "statemachine", "functions", "layers", "src/quantization")
 ARCHITECTURE = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
 """Of this machine, in AWS's words: the engine runs the functions natively."""
+
+BUILDS = engine.ROOT / ".aws-sam"
+
+SAM = Path(sys.executable).with_name("sam")
+"""That of this project, whatever else is on the path."""
 
 
 class DeployError(Exception):
@@ -46,13 +53,19 @@ def deploy(port: int, parameters: dict[str, str] | None = None) -> dict[str, str
 
     """
     environment = engine.aws_environment(engine.start(port))
-    overrides = {"Architecture": ARCHITECTURE, **(parameters or {})}
+    with _one_at_a_time():
+        _deploy(port, environment, parameters or {})
+    return environment
+
+
+def _deploy(port: int, environment: Mapping[str, str], parameters: Mapping[str, str]) -> None:
+    overrides = {"Architecture": ARCHITECTURE, **parameters}
     deployed = engine.state_directory(port) / "deployed"
     fingerprint = _fingerprint(overrides)
     if deployed.exists() and deployed.read_text() == fingerprint:
-        return environment
+        return
 
-    template = build(ARCHITECTURE) / "template.yaml"
+    template = _build(ARCHITECTURE) / "template.yaml"
     _sam(
         *("deploy", "--template-file", str(template), "--stack-name", engine.STACK_NAME),
         *("--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset"),
@@ -61,7 +74,6 @@ def deploy(port: int, parameters: dict[str, str] | None = None) -> dict[str, str
         environment=environment,
     )
     deployed.write_text(fingerprint)
-    return environment
 
 
 def build(architecture: str) -> Path:
@@ -79,13 +91,34 @@ def build(architecture: str) -> Path:
     DeployError
 
     """
-    folder = engine.ROOT / ".aws-sam" / architecture
+    with _one_at_a_time():
+        return _build(architecture)
+
+
+def _build(architecture: str) -> Path:
+    folder = BUILDS / architecture
     _sam(
         *("build", "--cached", "--parameter-overrides", f"Architecture={architecture}"),
         *("--build-dir", str(folder / "build"), "--cache-dir", str(folder / "cache")),
     )
     _pin(folder / "build" / "template.yaml", architecture)
     return folder / "build"
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Let no two commands build, nor deploy: the second one waits, and then finds it done."""
+    BUILDS.mkdir(exist_ok=True)
+    directory = os.open(BUILDS, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("waiting for another command that builds or deploys …", file=sys.stderr)
+            fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)
 
 
 def _pin(template: Path, architecture: str) -> None:
@@ -99,23 +132,36 @@ def _pin(template: Path, architecture: str) -> None:
 
 
 def _sam(*arguments: str, environment: Mapping[str, str] | None = None) -> None:
-    print(f"sam {arguments[0]} …", file=sys.stderr, flush=True)
-    done = subprocess.run(
-        ["sam", *arguments],
-        cwd=engine.ROOT,
-        env={
-            **os.environ,
-            **(environment or {}),
-            "SAM_CLI_TELEMETRY": "0",
-            "SAM_CLI_POLL_DELAY": "1",
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise DeployError(f"sam {arguments[0]} failed:\n{done.stdout}")
+    command = f"sam {arguments[0]}"
+    print(f"{command} …", file=sys.stderr, flush=True)
+    # The builds call Python and uv.
+    tools = [SAM.parent, engine.ROOT / ".tools/uv/bin", os.environ["PATH"]]
+    log = BUILDS / f"{arguments[0]}.log"
+    with log.open("w+") as output:
+        done = subprocess.run(
+            [SAM, *arguments],
+            cwd=engine.ROOT,
+            env={
+                **os.environ,
+                **(environment or {}),
+                "PATH": os.pathsep.join(map(str, tools)),
+                "SAM_CLI_TELEMETRY": "0",
+                "SAM_CLI_POLL_DELAY": "1",
+            },
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        if done.returncode:
+            output.seek(0)
+            raise DeployError(f"{command} failed: {_cause(output.read())}; all it said: {log}")
+
+
+def _cause(output: str) -> str:
+    """Return the line in which sam says why it failed; below it, it advertises itself."""
+    lines = [line for line in output.splitlines() if line.strip()]
+    causes = [line for line in lines if "Error" in line]
+    return (causes or lines or ["it said nothing"])[-1].strip()
 
 
 def _fingerprint(overrides: dict[str, str]) -> str:
@@ -137,7 +183,7 @@ def _source_files() -> Iterator[Path]:
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m emulator.deploy", description=__doc__)
-    parser.add_argument("--port", type=int, default=engine.default_port())
+    engine.add_port(parser)
     try:
         deploy(parser.parse_args().port)
     except (DeployError, engine.EngineError) as error:

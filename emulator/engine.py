@@ -52,8 +52,47 @@ class SetupError(EngineError):
 
 
 def default_port() -> int:
-    """Return the port named by the variable ENGINE_PORT, or 4566."""
-    return int(os.environ.get(PORT_VARIABLE, DEFAULT_PORT))
+    """Return the port named by the variable ENGINE_PORT, or 4566.
+
+    Raises
+    ------
+    EngineError
+        If the variable names none.
+    """
+    try:
+        return port_number(os.environ.get(PORT_VARIABLE, str(DEFAULT_PORT)))
+    except argparse.ArgumentTypeError as error:
+        raise EngineError(f"{PORT_VARIABLE}: {error}") from error
+
+
+def port_number(text: str) -> int:
+    """Read a port that a program may listen on.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is none.
+    """
+    if not (text.isdecimal() and 1024 <= int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1024 to 65535")
+    return int(text)
+
+
+def add_port(
+    parser: argparse.ArgumentParser,
+    flag: str = "--port",
+    variable: str = PORT_VARIABLE,
+    default: int = DEFAULT_PORT,
+) -> None:
+    """Let a command be told a port by a flag or a variable."""
+    parser.add_argument(
+        flag,
+        type=port_number,
+        metavar="PORT",
+        # Text is read as if it was given.
+        default=os.environ.get(variable, str(default)),
+        help=f"default: the variable {variable}, or {default}",
+    )
 
 
 def endpoint(port: int) -> str:
@@ -261,9 +300,7 @@ def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m emulator.engine", description=__doc__)
     parser.add_argument("command", choices=["start", "stop", "status"])
-    parser.add_argument(
-        "--port", type=int, default=default_port(), help=f"default: {PORT_VARIABLE}, else 4566"
-    )
+    add_port(parser)
     arguments = parser.parse_args()
     port: int = arguments.port
     try:

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import docker
 from docker.errors import DockerException
 
-from emulator.deploy import ARCHITECTURE, build
+from emulator.deploy import ARCHITECTURE, SAM, build
 from emulator.engine import HOST, ROOT
 
 EVENTS = {
@@ -60,7 +60,7 @@ def invoke(function: str, event: Path, variables: Path, options: list[str]) -> s
         seen_from_inside = Path(folder) / "env.json"
         seen_from_inside.write_text(json.dumps(values))
         template = build(ARCHITECTURE) / "template.yaml"
-        command: list[str | Path] = ["sam", "local", "invoke", function, "--template", template]
+        command: list[str | Path] = [SAM, "local", "invoke", function, "--template", template]
         command += ["--parameter-overrides", f"Architecture={ARCHITECTURE}"]
         command += ["--event", event, "--env-vars", seen_from_inside, *options]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)

@@ -17,7 +17,11 @@ FUNCTIONS = {"Sample": "sample", "ScoreK": "score_k", "Render": "render"}
 
 def main() -> int:
     """Run the command line."""
-    port = engine.default_port()
+    try:
+        port = engine.default_port()
+    except engine.EngineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     if not engine.is_running(port):
         print("error: no engine is running; `make run` starts one", file=sys.stderr)
         return 1

@@ -1,0 +1,63 @@
+"""The local engine's stack is built and deployed once, whoever asks for it at the same time."""
+
+import threading
+import time
+
+import pytest
+
+from emulator import deploy as module
+from emulator import engine
+from emulator.deploy import DeployError, deploy
+
+
+@pytest.fixture
+def calls(monkeypatch, tmp_path) -> list[str]:
+    """Say which commands of sam were called; each takes a moment, and two at once fail."""
+    called: list[str] = []
+    busy = threading.Lock()
+
+    def sam(command: str, *_arguments: str, environment: object = None) -> None:
+        assert busy.acquire(blocking=False), "two at once"
+        called.append(command)
+        time.sleep(0.2)
+        busy.release()
+
+    monkeypatch.setattr(module, "_sam", sam)
+    monkeypatch.setattr(module, "_pin", lambda *_: None)
+    monkeypatch.setattr(module, "BUILDS", tmp_path / "builds")
+    monkeypatch.setattr(engine, "start", engine.endpoint)
+    monkeypatch.setattr(engine, "state_directory", lambda _port: tmp_path)
+    return called
+
+
+def test_two_at_once_deploy_once(calls):
+    threads = [threading.Thread(target=deploy, args=[4566]) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert calls == ["build", "deploy"]
+
+
+def test_failure_of_sam_is_one_line(monkeypatch, tmp_path):
+    sam = tmp_path / "sam"
+    sam.write_text(
+        "#!/bin/sh\necho Building\necho Error: no room\necho\necho '. Try it on sale!'\nexit 1\n"
+    )
+    sam.chmod(0o755)
+    monkeypatch.setattr(module, "SAM", sam)
+    monkeypatch.setattr(module, "BUILDS", tmp_path)
+
+    with pytest.raises(DeployError) as caught:
+        module.build("arm64")
+
+    assert str(caught.value) == (
+        f"sam build failed: Error: no room; all it said: {tmp_path / 'build.log'}"
+    )
+
+
+def test_sam_is_the_projects_own_without_a_path(monkeypatch):
+    assert module.SAM.is_file()
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    module._sam("--version")

@@ -1,0 +1,89 @@
+"""Slips on make's command line are refused, and what it builds may lie in any folder."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emulator.engine import ROOT
+
+
+def make(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["make", *arguments],
+        cwd=ROOT,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("slip", "advice"),
+    [
+        ("README.md", 'make run IMAGE="README.md"'),
+        ("none.jpg", 'make run IMAGE="none.jpg"'),
+        ("IMAGES=photos", "choose from IMAGE OUT"),
+        ("image=photo.jpg", "choose from IMAGE OUT"),
+    ],
+)
+def test_slip_is_refused_in_one_line_before_anything_is_done(slip, advice):
+    done = make("--dry-run", "run", slip)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert advice in line
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["run", "IMAGE=a b.jpg", "OUT=c d", "AWS_PROFILE=e"], ["stop", "run"], ["benchmark-render"]],
+)
+def test_what_there_is_is_taken(arguments):
+    assert make("--dry-run", *arguments).returncode == 0
+
+
+@pytest.mark.parametrize("port", ["abc", "0", "99999"])
+@pytest.mark.parametrize("module", ["quantize", "engine", "console", "deploy"])
+def test_port_that_is_none_is_bad_usage(module, port):
+    done = subprocess.run(
+        [sys.executable, "-m", f"emulator.{module}", *["status"] * (module == "engine")],
+        cwd=ROOT,
+        env=os.environ | {"ENGINE_PORT": port},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert f"'{port}' is not a port from 1024 to 65535" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("what", ["arm64", "x86_64", "function"])
+def test_builds_where_the_folder_has_spaces(what, tmp_path):
+    checkout = tmp_path / "a  checkout with spaces"
+    shutil.copytree(ROOT / "layers/build", checkout / "layers/build")
+    python = tmp_path / "bin/python3.13"
+    python.parent.mkdir()
+    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    python.chmod(0o755)
+    target = checkout / "artifacts"
+
+    done = subprocess.run(
+        ["make", "--makefile", checkout / f"layers/build/{what}/Makefile", "--silent", "build-One"],
+        cwd=tmp_path,
+        env=os.environ
+        | {"ARTIFACTS_DIR": str(target), "PATH": f"{python.parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    script, *_, artifacts = done.stdout.splitlines()
+    assert Path(script).resolve() == checkout / "layers/build/artifact.py"
+    assert Path(artifacts).is_relative_to(target)
