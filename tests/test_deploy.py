@@ -2,6 +2,7 @@
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from emulator.deploy import DeployError, deploy
 
 
 @pytest.fixture
-def calls(monkeypatch, tmp_path) -> list[str]:
+def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """Say which commands of sam were called; each takes a moment, and two at once fail."""
     called: list[str] = []
     busy = threading.Lock()
@@ -30,7 +31,7 @@ def calls(monkeypatch, tmp_path) -> list[str]:
     return called
 
 
-def test_two_at_once_deploy_once(calls):
+def test_two_at_once_deploy_once(calls: list[str]) -> None:
     threads = [threading.Thread(target=deploy, args=[4566]) for _ in range(3)]
     for thread in threads:
         thread.start()
@@ -40,7 +41,7 @@ def test_two_at_once_deploy_once(calls):
     assert calls == ["build", "deploy"]
 
 
-def test_failure_of_sam_is_one_line(monkeypatch, tmp_path):
+def test_failure_of_sam_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     sam = tmp_path / "sam"
     sam.write_text(
         "#!/bin/sh\necho Building\necho Error: no room\necho\necho '. Try it on sale!'\nexit 1\n"
@@ -57,7 +58,7 @@ def test_failure_of_sam_is_one_line(monkeypatch, tmp_path):
     )
 
 
-def test_sam_is_the_projects_own_without_a_path(monkeypatch):
+def test_sam_is_the_projects_own_without_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
     assert module.SAM.is_file()
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     module._sam("--version")

@@ -31,7 +31,7 @@ def make(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         ("image=photo.jpg", "choose from IMAGE OUT"),
     ],
 )
-def test_slip_is_refused_in_one_line_before_anything_is_done(slip, advice):
+def test_slip_is_refused_in_one_line_before_anything_is_done(slip: str, advice: str) -> None:
     done = make("--dry-run", "run", slip)
 
     assert (done.returncode, done.stdout) == (2, "")
@@ -43,13 +43,13 @@ def test_slip_is_refused_in_one_line_before_anything_is_done(slip, advice):
     "arguments",
     [["run", "IMAGE=a b.jpg", "OUT=c d", "AWS_PROFILE=e"], ["stop", "run"], ["benchmark-render"]],
 )
-def test_what_there_is_is_taken(arguments):
+def test_what_there_is_is_taken(arguments: list[str]) -> None:
     assert make("--dry-run", *arguments).returncode == 0
 
 
 @pytest.mark.parametrize("port", ["abc", "0", "99999"])
 @pytest.mark.parametrize("module", ["quantize", "engine", "console", "deploy"])
-def test_port_that_is_none_is_bad_usage(module, port):
+def test_port_that_is_none_is_bad_usage(module: str, port: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", f"emulator.{module}", *["status"] * (module == "engine")],
         cwd=ROOT,
@@ -65,7 +65,7 @@ def test_port_that_is_none_is_bad_usage(module, port):
 
 
 @pytest.mark.parametrize("what", ["arm64", "x86_64", "function"])
-def test_builds_where_the_folder_has_spaces(what, tmp_path):
+def test_builds_where_the_folder_has_spaces(what: str, tmp_path: Path) -> None:
     checkout = tmp_path / "a  checkout with spaces"
     shutil.copytree(ROOT / "layers/build", checkout / "layers/build")
     python = tmp_path / "bin/python3.13"

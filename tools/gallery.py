@@ -20,8 +20,8 @@ from emulator.deploy import deploy
 from quantization.contract import Result
 from quantization.options import Criterion
 from quantization.report.charts import curves
+from quantization_client.finding import sample_image
 from quantization_client.jobs import Job
-from quantization_client.main import sample_image
 from quantization_client.run import Run
 from quantization_client.stack import Stack, find_stack
 from tools.hero import Row, hero

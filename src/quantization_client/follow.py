@@ -255,22 +255,22 @@ def fetch_result(
     written: dict[str, ObjectKey] = {
         "image": rendered.image,
         "report": rendered.report,
-        "result": rendered.result,
         **{str(name): palette for name, palette in rendered.palettes.items()},
+        "result": rendered.result,
     }
-    files = {}
-    for what, source in written.items():
-        files[what] = out / f"{name}{PurePosixPath(source.key).suffix}"
-        _download(stack, source, files[what])
-    result = msgspec.json.decode(files["result"].read_bytes(), type=Result)
-    if result.source.version_id != version_id:
-        raise OverwrittenError("another upload of the same name took the result's place; try again")
+    files = {what: out / f"{name}{PurePosixPath(at.key).suffix}" for what, at in written.items()}
+    # All beside their targets before the first is moved: what lies there belongs together.
+    partial = {what: file.with_name(file.name + ".part") for what, file in files.items()}
+    try:
+        for what, source in written.items():
+            partial[what].parent.mkdir(parents=True, exist_ok=True)
+            stack.s3.download_file(source.bucket, source.key, str(partial[what]))
+        result = msgspec.json.decode(partial["result"].read_bytes(), type=Result)
+        if result.source.version_id != version_id:
+            raise OverwrittenError("another upload of the same name took the result's place")
+        for what, file in files.items():
+            partial[what].replace(file)
+    finally:
+        for file in partial.values():
+            file.unlink(missing_ok=True)
     return result, files
-
-
-def _download(stack: Stack, source: ObjectKey, target: Path) -> None:
-    """Download beside the target, then move: there is never half a file of the result's name."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + ".part")
-    stack.s3.download_file(source.bucket, source.key, str(partial))
-    partial.replace(target)

@@ -42,10 +42,19 @@ class Progress:
 
 @dataclass(frozen=True)
 class Job:
-    """One image file, and its name relative to the folder it was found in."""
+    """One image file, and its name relative to the folder it was found in.
+
+    `given` is what the command line called it, where that is not its path: "-" for standard input.
+    """
 
     path: Path
     name: Path
+    given: str = ""
+
+    @property
+    def label(self) -> str:
+        """Return what messages call it."""
+        return self.given or str(self.path)
 
     @property
     def stem(self) -> str:
@@ -98,3 +107,7 @@ class JobRunner(Protocol):
 
 class StackError(Exception):
     """There is no stack to work with, or it does not answer."""
+
+
+class UsageError(Exception):
+    """The command line asks for something that cannot be done."""

@@ -2,24 +2,46 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
-from importlib.metadata import distribution
+import tempfile
+import webbrowser
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
+import shtab
 from rich.console import Console
 
 import quantization
-from quantization.errors import InvalidOptions, NameTaken
+from quantization.errors import InvalidOptions
 from quantization.options import FIELDS, Options, description_of, values_of
-from quantization_client.jobs import Job, JobRunner, Outcome, ProgressCallback, StackError
-from quantization_client.show import Display, json_line, summary
+from quantization_client.entry import INTERRUPTED, NO_READER
+from quantization_client.finding import (
+    STANDARD,
+    find_jobs,
+    overwriting,
+    prepare,
+    same_names,
+    sample_image,
+)
+from quantization_client.jobs import (
+    Job,
+    JobRunner,
+    Outcome,
+    ProgressCallback,
+    StackError,
+    UsageError,
+)
+from quantization_client.journal import Journal
+from quantization_client.live import Display
+from quantization_client.show import failure, json_line, print_summary
 
-ALL_DONE, SOME_FAILED, BAD_USAGE, NO_STACK, INTERRUPTED = 0, 1, 2, 3, 130
+ALL_DONE, SOME_FAILED, BAD_USAGE, NO_STACK = 0, 1, 2, 3
 
-IMAGE_EXTENSIONS = {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-"""What is taken from a folder; a file that is named is taken whatever its name."""
+MakeRunner = Callable[[Path, dict[str, str], ProgressCallback], JobRunner]
+"""Makes what quantizes images, of the folder of the results, the options, and whom to tell how far
+each image is. Raises `StackError` if it cannot."""
 
 EPILOG = f"""\
 Interrupted with Ctrl-C, or ended by a fault, the same command goes on where it was: it leaves out
@@ -39,9 +61,16 @@ With --json, standard output has one line of JSON for each image, when it is don
   k          number of colors
   criterion  by which it was chosen
   frames     or pages in the file, of which the first was quantized
+  picks      number of colors by each criterion
+  silhouette_at  "peak" or "edge", as in the result
+  palette    the colors, most used first, each with its share of the pixels
+  source_bytes, bytes  sizes of the image's file and of the result's
   files      paths of what was written: "image", "report", "result", and palettes: "gpl", ...
   error      why it failed
 Everything else goes to standard error.
+
+Files that are no results of an earlier run are not overwritten; a result is known by the JSON that
+lies beside it.
 
 exit codes:
   {ALL_DONE:<4} all images are done
@@ -49,11 +78,8 @@ exit codes:
   {BAD_USAGE:<4} bad usage
   {NO_STACK:<4} the stack cannot be reached, or does not begin
   {INTERRUPTED:<4} interrupted
+  {NO_READER:<4} nobody reads standard output any more
 """
-
-
-class UsageError(Exception):
-    """The command line asks for something that cannot be done."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -89,50 +115,128 @@ def command() -> argparse.ArgumentParser:
     return command
 
 
-def quantize(
-    options: argparse.Namespace,
-    runner: Callable[[Path, dict[str, str], ProgressCallback], JobRunner],
-) -> int:
+def quantize(options: argparse.Namespace, runner: MakeRunner) -> int:
     """Quantize the image files that a command line names, and return its exit code.
 
     Parameters
     ----------
     options : argparse.Namespace
         What `parser` made of the command line.
-    runner : callable
-        Makes what quantizes them, of the folder of the results, the options, and whom to tell how
-        far each image is. Raises `StackError` if it cannot.
+    runner : MakeRunner
     """
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    notes = Console(stderr=True, highlight=False, soft_wrap=True, quiet=options.quiet)
     outcomes: list[Outcome] = []
     try:
-        metadata = given_options(options)
-        jobs, left_out = find_jobs(options.images or [sample_image()], options.out)
-        display = Display(console, len(jobs) + len(left_out))
-        run = runner(options.out, metadata, display.update)
-        left = run.still_to_do(jobs)
-        if len(left) < len(jobs):
-            console.print(f"{len(jobs) - len(left)} images were done before the interruption")
-        with display.shown():
-            for outcome in chain(left_out, run.outcomes(left)):
-                display.end(outcome)
+        with tempfile.TemporaryDirectory() as scratch:
+            request = _request(options, Path(scratch))
+            for outcome in _outcomes(request, runner, notes):
                 outcomes.append(outcome)
                 if options.json:
                     print(json_line(outcome), flush=True)
-        run.forget(jobs)
+                if outcome.error and (options.json or options.quiet):
+                    errors.print(failure(outcome))
+            if options.out == STANDARD:
+                _write_to_standard_output(outcomes)
         code = SOME_FAILED if any(outcome.error for outcome in outcomes) else ALL_DONE
     except (UsageError, InvalidOptions) as error:
-        console.print(f"error: {error}", style="red", markup=False)
+        errors.print(f"error: {error}", style="red", markup=False)
         return BAD_USAGE
     except StackError as error:
-        console.print(f"error: {error}", style="red", markup=False)
+        errors.print(f"error: {error}", style="red", markup=False)
         code = NO_STACK
     except KeyboardInterrupt:
-        console.print("interrupted; the same command goes on from here")
+        errors.print("interrupted; the same command goes on from here")
         code = INTERRUPTED
-    if not options.json:
-        _print_summary(outcomes)
+    if outcomes:
+        _tell(options, request.in_order(outcomes), notes)
     return code
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What a command line asks for.
+
+    `refused` says of the jobs that are not to be quantized why.
+    """
+
+    jobs: list[Job]
+    refused: dict[Job, str]
+    out: Path
+    metadata: dict[str, str]
+
+    def in_order(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
+        """Return outcomes in the order of the images."""
+        places = {job: place for place, job in enumerate(self.jobs)}
+        return sorted(outcomes, key=lambda outcome: places[outcome.job])
+
+
+def _request(options: argparse.Namespace, scratch: Path) -> _Request:
+    metadata = given_options(options)
+    jobs = find_jobs(options.images or [sample_image()], scratch)
+    out = options.out
+    if out == STANDARD:
+        _check_standard_output(options, jobs)
+        out = scratch / "out"
+    prepare(out)
+    refused = same_names(jobs)
+    if not options.force:
+        # What an interrupted run has begun was looked at then.
+        journal = Journal(out)
+        new = [job for job in jobs if not journal.read(job.name)]
+        refused |= overwriting(new, out, Options().updated(metadata))
+    return _Request(jobs, refused, out, metadata)
+
+
+def _outcomes(request: _Request, make_runner: MakeRunner, notes: Console) -> Iterator[Outcome]:
+    display = Display(notes, request.jobs)
+    runner = make_runner(request.out, request.metadata, display.update)
+    jobs = [job for job in request.jobs if job not in request.refused]
+    left = runner.still_to_do(jobs)
+    if len(left) < len(jobs):
+        notes.print(f"{len(jobs) - len(left)} images were done before the interruption")
+    refused = (Outcome(job, error=error) for job, error in request.refused.items())
+    with display.shown():
+        for outcome in chain(refused, runner.outcomes(left)):
+            display.end(outcome)
+            yield outcome
+    runner.forget(jobs)
+
+
+def _check_standard_output(options: argparse.Namespace, jobs: list[Job]) -> None:
+    if options.json:
+        raise UsageError("--out - and --json would both write to standard output")
+    if len(jobs) > 1:
+        raise UsageError(f"--out - writes one image, and these are {len(jobs)}")
+    if sys.stdout.isatty():
+        raise UsageError(
+            "--out - writes an image; send it to a file: quantize ... --out - >new.png"
+        )
+
+
+def _write_to_standard_output(outcomes: list[Outcome]) -> None:
+    for outcome in outcomes:
+        if outcome.result:
+            sys.stdout.buffer.write(outcome.files["image"].read_bytes())
+
+
+def _tell(options: argparse.Namespace, outcomes: list[Outcome], notes: Console) -> None:
+    """Say what became of the images, as far as that is wanted."""
+    if not (options.json or options.quiet):
+        people = Console(highlight=False, stderr=options.out == STANDARD)
+        print_summary(people, outcomes, verbose=options.verbose)
+    if options.open:
+        _open_report(outcomes, notes)
+
+
+def _open_report(outcomes: list[Outcome], notes: Console) -> None:
+    """Show the first report in the browser."""
+    for outcome in outcomes:
+        if outcome.result:
+            report = outcome.files["report"]
+            if not webbrowser.open(report.resolve().as_uri()):
+                notes.print(f"no browser was found; open {report} yourself")
+            return
 
 
 def parser(prog: str, description: str | None) -> argparse.ArgumentParser:
@@ -148,8 +252,8 @@ def parser(prog: str, description: str | None) -> argparse.ArgumentParser:
         nargs="*",
         type=Path,
         metavar="IMAGE",
-        help="a file, or a folder of them; default: a sample photo",
-    )
+        help="a file, a folder of them, or - for standard input; default: a sample photo",
+    ).complete = shtab.FILE  # type: ignore[attr-defined]
     bucket = parser.add_argument_group("images in the bucket")
     source = bucket.add_mutually_exclusive_group()
     source.add_argument("--bucket-prefix", metavar="PREFIX", help="keys that begin so")
@@ -172,7 +276,16 @@ def parser(prog: str, description: str | None) -> argparse.ArgumentParser:
         help="end once more than these have failed; default: 10",
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("out"), help="folder of the results; default: %(default)s"
+        "--out",
+        type=Path,
+        default=Path("out"),
+        help="folder of the results, or - to write one image to standard output; default:"
+        " %(default)s",
+    ).complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="overwrite files that are no results of an earlier run, the images themselves too",
     )
     for name in FIELDS:
         values = values_of(name)
@@ -183,7 +296,18 @@ def parser(prog: str, description: str | None) -> argparse.ArgumentParser:
             metavar=None if single else "LIST" if values.several else "N",
             help=description_of(name) + ("" if single else f": {values.phrase}"),
         )
-    parser.add_argument("--json", action="store_true", help="report in JSON, for scripts")
+    parser.add_argument("--open", action="store_true", help="show the first report in the browser")
+    said = parser.add_mutually_exclusive_group()
+    said.add_argument("--json", action="store_true", help="report in JSON, for scripts")
+    said.add_argument("--quiet", "-q", action="store_true", help="say nothing but errors")
+    said.add_argument(
+        "--verbose",
+        action="store_true",
+        help="also say how the AWS CLI shows each execution",
+    )
+    shtab.add_argument_to(
+        parser, "--print-completion", help="print a script that completes this command for a shell"
+    )
     parser.add_argument(
         "--version", action="version", version=f"%(prog)s {quantization.__version__}"
     )
@@ -203,65 +327,6 @@ def given_options(options: argparse.Namespace) -> dict[str, str]:
     # A stack has defaults of its own, of which nothing is known here but that they may fit.
     Options().updated(metadata)
     return metadata
-
-
-def sample_image() -> Path:
-    """Return the photo that scikit-learn ships, without the second it takes to import."""
-    return Path(str(distribution("scikit-learn").locate_file("sklearn/datasets/images/china.jpg")))
-
-
-def find_jobs(paths: list[Path], out: Path) -> tuple[list[Job], list[Outcome]]:
-    """List the image files, each result under a name of its own.
-
-    Folders are searched with all that is in them, except for the results' own folder `out`.
-
-    Returns
-    -------
-    jobs : list of Job
-    left_out : list of Outcome
-        The images whose results would have the name of another one's.
-
-    Raises
-    ------
-    UsageError
-        If there is no image.
-    """
-    jobs = [job for path in paths for job in _jobs_of(path, out)]
-    if not jobs:
-        raise UsageError(f"no image in {', '.join(map(str, paths))}")
-    taken: dict[str, Job] = {}
-    left_out = {}
-    for job in jobs:
-        first = taken.setdefault(job.stem, job)
-        if first.path != job.path:
-            left_out[job.path] = Outcome(
-                job,
-                error=f"{NameTaken.__name__}: {first.path} and {job.path} would both become"
-                f" {job.stem}.png; rename one of them",
-            )
-    return list(taken.values()), list(left_out.values())
-
-
-def _jobs_of(path: Path, out: Path) -> Iterator[Job]:
-    if path.is_dir():
-        results = out.resolve()
-        for file in sorted(path.rglob("*")):
-            is_image = file.suffix.lower() in IMAGE_EXTENSIONS and file.is_file()
-            # macOS leaves ._a.jpg beside a.jpg, which is no image.
-            is_image = is_image and not file.name.startswith(".")
-            if is_image and results not in file.resolve().parents:
-                yield Job(file, file.relative_to(path))
-    elif path.is_file():
-        yield Job(path, Path(path.name))
-    else:
-        raise UsageError(f"{path}: no such file or folder")
-
-
-def _print_summary(outcomes: list[Outcome]) -> None:
-    if outcomes:
-        # A script gets each row in one line.
-        console = Console(highlight=False, width=None if sys.stdout.isatty() else 1000)
-        console.print(summary(outcomes, colors=console.color_system is not None))
 
 
 if __name__ == "__main__":

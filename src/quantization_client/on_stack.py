@@ -13,20 +13,20 @@ from rich.console import Console
 from quantization.errors import InvalidOptions
 from quantization_client import main as command
 from quantization_client.backfill import Backfill, upload_list
+from quantization_client.entry import INTERRUPTED
 from quantization_client.follow import NotStartedError
-from quantization_client.jobs import Job, Outcome, ProgressCallback, StackError
+from quantization_client.jobs import Job, Outcome, ProgressCallback, StackError, UsageError
+from quantization_client.live import BucketDisplay
 from quantization_client.main import (
     ALL_DONE,
     BAD_USAGE,
-    INTERRUPTED,
     NO_STACK,
     SOME_FAILED,
-    UsageError,
     given_options,
     in_bucket,
 )
 from quantization_client.run import Run
-from quantization_client.show import BucketDisplay, bucket_json_line, bucket_summary
+from quantization_client.show import bucket_json_line, bucket_summary
 from quantization_client.stack import Stack, find_stack
 
 

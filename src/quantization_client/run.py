@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -14,13 +14,14 @@ from quantization_client.follow import (
     Execution,
     ImageError,
     NotStartedError,
+    OverwrittenError,
     fetch_result,
     find_execution,
     is_uploaded,
     passes,
     upload,
 )
-from quantization_client.jobs import Job, Outcome, ProgressCallback
+from quantization_client.jobs import Ended, Job, Outcome, ProgressCallback
 from quantization_client.journal import Entry, Journal
 from quantization_client.stack import Stack
 
@@ -35,6 +36,12 @@ START_LIMIT_SECONDS = 900.0
 
 Mostly it takes a second. Behind a burst of 100,000 uploads it takes six minutes, for an account may
 start 300 executions a second.
+"""
+
+MOST_UPLOADS = 5
+"""Of an image whose result's place other uploads of its name take: another run has the same names.
+
+Each time, the newest upload of all is done. So of two runs at least one has its result.
 """
 
 LONGEST_PAUSE_SECONDS = 15.0
@@ -160,10 +167,16 @@ class Run:
         item.due = time.monotonic() + max(pause, len(in_flight) / POLLS_A_SECOND)
         try:
             outcome = self._advance(item)
-        except ImageError as error:
+        except OverwrittenError as error:
             self._journal.forget(item.job.name)
-            arn = item.execution.arn if item.execution else None
-            outcome = Outcome(item.job, arn, error=str(error))
+            if item.uploads < MOST_UPLOADS:
+                again = self._begin(item.job)
+                in_flight[in_flight.index(item)] = replace(again, uploads=item.uploads + 1)
+                return None
+            outcome = _failure(item, f"{error}, {item.uploads} times; give it another name")
+        except (OSError, ImageError) as error:
+            self._journal.forget(item.job.name)
+            outcome = _failure(item, str(error))
         if outcome:
             in_flight.remove(item)
         return outcome
@@ -176,11 +189,18 @@ class Run:
         self._show(item.job, progress)
         if progress.ended is None:
             return None
+        ended = self._in_local_words(progress.ended, item.job)
         result, files = fetch_result(
-            self._stack, progress.ended, item.entry.version_id, item.job.stem, self._out
+            self._stack, ended, item.entry.version_id, item.job.stem, self._out
         )
         self._journal.write(item.job.name, msgspec.structs.replace(item.entry, done=True))
-        return Outcome(item.job, execution.arn, progress.ended.seconds, result, files)
+        return Outcome(item.job, execution.arn, ended.seconds, result, files)
+
+    def _in_local_words(self, ended: Ended, job: Job) -> Ended:
+        """Name the file in an execution's cause, not the object, which nobody has seen."""
+        uploaded = f"s3://{self._stack.input_bucket}/{job.name.as_posix()}"
+        cause = ended.cause.removeprefix(f"{uploaded}: ").replace(uploaded, job.label)
+        return replace(ended, cause=cause)
 
     def _find(self, item: "InFlight") -> Execution | None:
         arn = find_execution(self._stack, item.job.name.as_posix(), item.entry.version_id)
@@ -193,17 +213,25 @@ class Run:
 
 @dataclass
 class InFlight:
-    """An image on its way: `uploaded` and `due` for the next look by the monotonic clock."""
+    """An image on its way: `uploaded` and `due` for the next look by the monotonic clock.
+
+    `uploads` counts how often it was uploaded by now.
+    """
 
     job: Job
     entry: Entry
     uploaded: float
     due: float
     execution: Execution | None = None
+    uploads: int = 1
 
     def is_overdue(self) -> bool:
         """Tell whether it ought to have begun long ago."""
         return self.execution is None and time.monotonic() > self.uploaded + START_LIMIT_SECONDS
+
+
+def _failure(item: InFlight, error: str) -> Outcome:
+    return Outcome(item.job, item.execution.arn if item.execution else None, error=error)
 
 
 class Patience:

@@ -1,100 +1,139 @@
-"""What the client shows: the images on their way, and a table of what became of them."""
+"""What the client says of results: to people in a few lines an image, to scripts in JSON."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import textwrap
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
-from rich.table import Table
+from rich.filesize import decimal
+from rich.style import Style
 from rich.text import Text
 
-from quantization_client.jobs import Job, Outcome, Progress
+from quantization.contract import Result, SilhouetteAt, Swatch
+from quantization.options import Criterion
+from quantization.report.reasons import why
+from quantization_client.jobs import Outcome
+from quantization_client.terminal_colors import block, shows_palettes
 
 if TYPE_CHECKING:
-    from quantization_client.backfill import Counts, Summary
+    from quantization_client.backfill import Summary
 
-LEVELS = "▁▂▃▄▅▆▇█"
-WAITING, WITHOUT = "·", "x"
+INDENT = "  "
+MOST_COLUMNS = 100
+"""Of sentences and hex codes, however wide the terminal is."""
 
-
-class Display:
-    """A line for each image on its way; nothing at all where no one watches."""
-
-    def __init__(self, console: Console, total: int) -> None:
-        self._console = console
-        self._bars = Bars(
-            TextColumn("{task.description}", markup=False),
-            TextColumn("{task.fields[chart]}", markup=False),
-            TextColumn("{task.fields[state]}", markup=False),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._tasks: dict[Job, TaskID] = {}
-        self._total, self._ended = total, 0
-
-    @contextmanager
-    def shown(self) -> Iterator[None]:
-        """Show the lines while the block runs."""
-        with self._bars:
-            yield
-
-    def update(self, job: Job, progress: Progress | None) -> None:
-        """Show how far an image is."""
-        if job not in self._tasks:
-            self._tasks[job] = self._bars.add_task(str(job.name), total=None, chart="", state="")
-        if progress is None:
-            self._bars.update(self._tasks[job], state="Upload")
-        else:
-            chart = silhouette_chart(progress)
-            self._bars.update(self._tasks[job], chart=chart, state=state_line(progress))
-
-    def end(self, outcome: Outcome) -> None:
-        """Take an image's line away, and say so if it failed."""
-        if task := self._tasks.pop(outcome.job, None):
-            self._bars.remove_task(task)
-        self._ended += 1
-        if outcome.error:
-            line = f"{outcome.job.path}: {outcome.error}"
-            self._console.print(line, style="red", markup=False)
-        elif self._total > 1 and not self._console.is_terminal:
-            self._console.print(f"{self._ended}/{self._total} {outcome.job.path}", markup=False)
+MOST_SWATCHES = 32
+"""Beside the figures of an image."""
 
 
-class BucketDisplay:
-    """One bar for all images of a backfill; nothing at all where no one watches."""
+def print_summary(console: Console, outcomes: Sequence[Outcome], *, verbose: bool) -> None:
+    """Print what became of each image: no name is broken, and only sentences are wrapped.
 
-    def __init__(self, console: Console) -> None:
-        self._bars = Bars(
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[running]} running, {task.fields[failed]} failed"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._task = self._bars.add_task("", total=None, running=0, failed=0)
+    Parameters
+    ----------
+    console : Console
+    outcomes : sequence of Outcome
+        In the order of the images.
+    verbose : bool
+        Whether to tell how the AWS CLI shows each execution.
+    """
+    for outcome in outcomes:
+        for line in _lines(console, outcome, alone=len(outcomes) == 1, verbose=verbose):
+            console.print(line, soft_wrap=True)
+    if len(outcomes) > 1:
+        console.print(_total(outcomes), soft_wrap=True, style="bold")
 
-    def __enter__(self) -> "BucketDisplay":
-        self._bars.start()
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
+def _lines(console: Console, outcome: Outcome, *, alone: bool, verbose: bool) -> Iterator[Text]:
+    result = outcome.result
+    if result is None:
+        yield failure(outcome)
+    else:
+        report = outcome.files["report"]
+        link = Style(link=report.resolve().as_uri())
+        yield Text.assemble(str(outcome.job.name), " → ", (str(report), link))
+        yield _figures(console, outcome, result, palette=not alone)
+        if alone:
+            yield from _swatches(console, result)
+        for sentence in _remarks(result):
+            for line in textwrap.wrap(sentence, _columns(console) - len(INDENT)):
+                yield Text(INDENT + line)
+    if verbose and outcome.execution:
+        arn = outcome.execution
+        yield Text(f"{INDENT}aws stepfunctions get-execution-history --execution-arn {arn}")
 
-    def update(self, counts: "Counts") -> None:
-        """Show how far the backfill is."""
-        self._bars.update(
-            self._task,
-            total=counts.total or None,
-            completed=counts.ended,
-            running=counts.running,
-            failed=counts.failed,
-        )
+
+def failure(outcome: Outcome) -> Text:
+    """Say why an image has no result."""
+    return Text(f"{outcome.job.label}: {outcome.error}", "red")
+
+
+def _figures(console: Console, outcome: Outcome, result: Result, *, palette: bool) -> Text:
+    before, after = result.source_file.bytes, result.image_file.bytes
+    line = Text(f"{INDENT}{colors(result.k):>10}  ")
+    if palette and shows_palettes(console):
+        for swatch in result.palette[:MOST_SWATCHES]:
+            line.append_text(block(console, swatch.color, 1))
+        line.append("…  " if result.k > MOST_SWATCHES else "  ")
+    line.append(f"{decimal(before)} → {decimal(after)} ({saved(result)})")
+    if outcome.seconds is not None:
+        line.append(f"  {outcome.seconds:.1f} s")
+    return line
+
+
+def _swatches(console: Console, result: Result) -> Iterator[Text]:
+    """Yield lines of hex codes, with the colors themselves where they can be shown."""
+    shown = shows_palettes(console)
+    cell = len("██ #000000  " if shown else "#000000  ")
+    a_row = max(1, (_columns(console) - len(INDENT)) // cell)
+    for start in range(0, len(result.palette), a_row):
+        line = Text(INDENT)
+        for swatch in result.palette[start : start + a_row]:
+            if shown:
+                line.append_text(block(console, swatch.color, 2)).append(" ")
+            line.append(f"{swatch.color}  ")
+        yield line
+
+
+def _columns(console: Console) -> int:
+    return min(console.width, MOST_COLUMNS)
+
+
+def _remarks(result: Result) -> Iterator[str]:
+    """Yield why there are so many colors, what else could be had, and what was left out."""
+    yield why(result)
+    for criterion, k in result.picks.items():
+        if k != result.k and criterion != result.options.criterion:
+            yield f"--criterion {criterion} would take {k}."
+    if (frames := result.source_file.frames) > 1:
+        yield f"The first of {frames} frames or pages was quantized; the others are left out."
+    if names := result.source.ignored_metadata:
+        yield f"Metadata that are no options were left out: {', '.join(names)}."
+
+
+def _total(outcomes: Sequence[Outcome]) -> Text:
+    done = [outcome.result for outcome in outcomes if outcome.result]
+    line = f"{len(done)} of {len(outcomes)} images done"
+    if done:
+        before = sum(result.source_file.bytes for result in done)
+        after = sum(result.image_file.bytes for result in done)
+        line += f", {decimal(before)} → {decimal(after)} ({_change(before, after)})"
+    return Text(line)
+
+
+def saved(result: Result) -> str:
+    """Say by which part the file became smaller."""
+    return _change(result.source_file.bytes, result.image_file.bytes)
+
+
+def _change(before: int, after: int) -> str:
+    return f"{after / before - 1:+.0%}".replace("-", "\N{MINUS SIGN}")
+
+
+def colors(k: int) -> str:
+    """Say how many colors there are."""
+    return "1 color" if k == 1 else f"{k} colors"
 
 
 def bucket_summary(summary: "Summary") -> Text:
@@ -112,77 +151,6 @@ def bucket_json_line(summary: "Summary") -> str:
     return msgspec.json.encode(summary).decode()
 
 
-def silhouette_chart(progress: Progress) -> str:
-    """Draw the silhouettes so far, one character for each K: the worst low, the best high.
-
-    A K that is not scored yet is a dot; one without silhouette is a cross.
-    """
-    known = [s for s in progress.silhouettes.values() if s is not None]
-    low, high = min(known, default=0.0), max(known, default=0.0)
-
-    def level(k: int) -> str:
-        if k not in progress.silhouettes:
-            return WAITING
-        silhouette = progress.silhouettes[k]
-        if silhouette is None:
-            return WITHOUT
-        share = (silhouette - low) / (high - low) if high > low else 1.0
-        return LEVELS[round(share * (len(LEVELS) - 1))]
-
-    return "".join(level(k) for k in progress.ks)
-
-
-def state_line(progress: Progress) -> str:
-    """Say the state, how many K are scored, and which of them is the best so far."""
-    known = {k: s for k, s in progress.silhouettes.items() if s is not None}
-    line = progress.state
-    if progress.ks:
-        line += f" {len(progress.silhouettes)}/{len(progress.ks)} K"
-    if known:
-        best = min(known, key=lambda k: (-known[k], k))
-        line += f", best silhouette {known[best]:.3f} at K = {best}"
-    return line
-
-
-def summary(outcomes: list[Outcome], *, colors: bool) -> Table:
-    """Return a table of what became of the images.
-
-    Parameters
-    ----------
-    outcomes : list of Outcome
-    colors : bool
-        Whether to show the palettes, as a terminal with colors can.
-    """
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("image", overflow="fold")
-    for heading in ("colors", "silhouette", "seconds"):
-        table.add_column(heading, justify="right")
-    if colors:
-        table.add_column("palette", no_wrap=True)
-    table.add_column("result", overflow="fold")
-    for outcome in outcomes:
-        table.add_row(*_row(outcome, colors=colors))
-    return table
-
-
-def _row(outcome: Outcome, *, colors: bool) -> list[Text]:
-    name, result = Text(str(outcome.job.name)), outcome.result
-    if result is None:
-        blank = [Text("")] * (4 if colors else 3)
-        return [name, *blank, Text(outcome.error.partition(":")[0], "red")]
-    (silhouette,) = (score.silhouette for score in result.scores if score.k == result.k)
-    if (frames := result.source_file.frames) > 1:
-        name.append(f" (the first of {frames} frames or pages)", "dim")
-    cells = [
-        Text(str(result.k)),
-        Text("" if silhouette is None else f"{silhouette:.3f}"),
-        Text(f"{outcome.seconds:.1f}"),
-    ]
-    if colors:
-        cells.append(Text.assemble(*(("█", swatch.color) for swatch in result.palette)))
-    return [name, *cells, Text(str(outcome.files["image"]))]
-
-
 class Line(msgspec.Struct, omit_defaults=True):
     """What ``--json`` says of one image."""
 
@@ -193,22 +161,32 @@ class Line(msgspec.Struct, omit_defaults=True):
     k: int | None = None
     criterion: str | None = None
     frames: int | None = None
+    picks: dict[Criterion, int] | None = None
+    silhouette_at: SilhouetteAt | None = None
+    palette: list[Swatch] | None = None
+    source_bytes: int | None = None
+    bytes: int | None = None
     files: dict[str, str] | None = None
     error: str | None = None
 
 
 def json_line(outcome: Outcome) -> str:
     """Return one line of JSON for scripts."""
-    result = outcome.result
     line = Line(
-        image=str(outcome.job.path),
-        status="done" if result else "failed",
+        image=outcome.job.label,
+        status="done" if outcome.result else "failed",
         execution=outcome.execution,
         seconds=outcome.seconds,
-        k=result.k if result else None,
-        criterion=result.options.criterion if result else None,
-        frames=result.source_file.frames if result else None,
         files={what: str(path) for what, path in outcome.files.items()} or None,
         error=outcome.error or None,
     )
+    if result := outcome.result:
+        line.k = result.k
+        line.criterion = result.options.criterion
+        line.frames = result.source_file.frames
+        line.picks = dict(result.picks)
+        line.silhouette_at = result.silhouette_at
+        line.palette = result.palette
+        line.source_bytes = result.source_file.bytes
+        line.bytes = result.image_file.bytes
     return msgspec.json.encode(line).decode()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -11,7 +12,12 @@ from quantization_client.follow import NotStartedError
 from quantization_client.jobs import Job, Outcome
 from quantization_client.journal import FOLDER
 from quantization_client.main import NO_STACK, main
-from quantization_client.run import PATIENCE_SECONDS, START_LIMIT_SECONDS, Run
+from quantization_client.run import (
+    MOST_UPLOADS,
+    PATIENCE_SECONDS,
+    START_LIMIT_SECONDS,
+    Run,
+)
 from tests.support.busy_account import BusyAccount, Clock, refusal
 
 PAST = 100_000
@@ -185,6 +191,58 @@ def test_image_that_aws_does_not_take_is_the_only_one_to_fail(
     assert "EntityTooLarge" in first.error
     assert len(others) == 2
     assert not any(outcome.error for outcome in others)
+
+
+def test_image_whose_name_another_run_took_is_uploaded_again(
+    account: BusyAccount,
+    begin: Callable[[], Run],
+    jobs_of: Callable[[int], list[Job]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mine = account.put_object
+    others = iter(range(3))
+
+    def put_object(**arguments: Any) -> dict[str, Any]:
+        put = mine(**arguments)
+        if next(others, None) is not None:
+            mine(**arguments)
+        return put
+
+    monkeypatch.setattr(account, "put_object", put_object)
+    jobs = jobs_of(1)
+
+    assert all_done(list(begin().outcomes(jobs)), jobs)
+    assert account.calls["put_object"] == 7
+
+
+def test_image_whose_name_is_always_taken_fails_with_advice(
+    account: BusyAccount,
+    begin: Callable[[], Run],
+    jobs_of: Callable[[int], list[Job]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mine = account.put_object
+
+    def put_object(**arguments: Any) -> dict[str, Any]:
+        put = mine(**arguments)
+        mine(**arguments)
+        return put
+
+    monkeypatch.setattr(account, "put_object", put_object)
+
+    (outcome,) = begin().outcomes(jobs_of(1))
+
+    assert "give it another name" in outcome.error
+    assert account.calls["put_object"] == 2 * MOST_UPLOADS
+
+
+def test_disk_that_is_full_fails_the_image_in_words(
+    account: BusyAccount, begin: Callable[[], Run], jobs_of: Callable[[int], list[Job]]
+) -> None:
+    account.fault = lambda name, _now: OSError(28, "No space") if name == "download_file" else None
+    (outcome,) = begin().outcomes(jobs_of(1))
+
+    assert "No space" in outcome.error
 
 
 def test_run_that_cannot_go_on_says_so_in_one_line(

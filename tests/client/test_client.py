@@ -11,17 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mypy_boto3_s3 import S3Client
 from mypy_boto3_stepfunctions import SFNClient
-from rich.console import Console
 
-from quantization.contract import SourceFile
 from quantization.options import FIELDS
+from quantization_client.finding import find_jobs, same_names
 from quantization_client.follow import PAGE_SIZE, Execution
-from quantization_client.jobs import Ended, Job, Outcome, Progress
+from quantization_client.jobs import Ended, Progress, UsageError
 from quantization_client.journal import Entry, Journal
-from quantization_client.main import BAD_USAGE, UsageError, command, find_jobs, main
-from quantization_client.show import json_line, silhouette_chart, state_line, summary
+from quantization_client.live import silhouette_chart, state_line
+from quantization_client.main import BAD_USAGE, command, main
 from quantization_client.stack import Stack
-from tests.support.results import result_with
 
 KS = list(range(8, 33))
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -146,7 +144,7 @@ def test_chart_has_a_character_for_each_k() -> None:
     progress = Progress("ScoreK", [8, 9, 10, 11, 12], {8: 0.25, 9: 0.5, 10: None, 12: 0.4})
 
     assert silhouette_chart(progress) == "▁█x·▅"
-    assert state_line(progress) == "ScoreK 4/5 K, best silhouette 0.500 at K = 9"
+    assert state_line(progress) == "4/5 K=9 0.50"
 
 
 def test_chart_of_equal_silhouettes_is_full() -> None:
@@ -157,7 +155,7 @@ def test_chart_of_equal_silhouettes_is_full() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("b.JPG", "deep/er/a.png", "notes.txt", "out/a.png", "deep/._c.jpg"):
+    for name in ("b.JPG", "deep/er/a.png", "notes.txt", "deep/._c.jpg"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -165,33 +163,33 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_folder_gives_its_images_but_not_the_results(folder: Path) -> None:
-    jobs, left_out = find_jobs([folder], folder / "out")
+def test_folder_gives_its_images(folder: Path) -> None:
+    jobs = find_jobs([folder], folder)
 
-    assert not left_out
     assert [str(job.name) for job in jobs] == ["b.JPG", "deep/er/a.png"]
     assert [job.stem for job in jobs] == ["b", "deep/er/a"]
 
 
 def test_named_file_is_taken_whatever_its_name(folder: Path) -> None:
-    (job,), _ = find_jobs([folder / "notes.txt", folder / "notes.txt"], folder / "out")
+    (job,) = find_jobs([folder / "notes.txt", folder / "notes.txt"], folder)
 
     assert (job.path, job.stem) == (folder / "notes.txt", "notes")
 
 
 def test_image_whose_name_is_taken_is_left_out_by_name(folder: Path) -> None:
     (folder / "b.png").touch()
-    jobs, (left_out,) = find_jobs([folder, folder], folder / "out")
+    jobs = find_jobs([folder, folder], folder)
 
-    assert [str(job.name) for job in jobs] == ["b.JPG", "deep/er/a.png"]
-    assert left_out.job.path == folder / "b.png"
-    assert left_out.error.startswith(f"NameTaken: {folder / 'b.JPG'} and {folder / 'b.png'} would")
+    assert [str(job.name) for job in jobs] == ["b.JPG", "b.png", "deep/er/a.png"]
+    ((left_out, error),) = same_names(jobs).items()
+    assert left_out.path == folder / "b.png"
+    assert error.startswith(f"NameTaken: {folder / 'b.JPG'} and {folder / 'b.png'} would")
 
 
 @pytest.mark.parametrize("images", [["none.jpg"], ["folder.png"]])
 def test_what_cannot_be_done_is_bad_usage(folder: Path, images: list[str]) -> None:
     with pytest.raises(UsageError, match=images[0]):
-        find_jobs([folder / image for image in images], folder / "elsewhere")
+        find_jobs([folder / image for image in images], folder)
 
 
 @pytest.mark.parametrize(
@@ -209,20 +207,6 @@ def test_what_no_stack_takes_is_bad_usage(
     assert main(["none.jpg", "--stack", "none", *arguments]) == BAD_USAGE
 
     assert said in capsys.readouterr().err
-
-
-def test_frames_that_are_left_out_are_told() -> None:
-    several = SourceFile(format="gif", bytes=1000, frames=12)
-    job = Job(Path("a.gif"), Path("a.gif"))
-    outcome = Outcome(
-        job, "arn", 1.0, result_with(source_file=several), {"image": Path("out/a.png")}
-    )
-    console = Console(width=200)
-    with console.capture() as captured:
-        console.print(summary([outcome], colors=False))
-
-    assert "a.gif (the first of 12 frames or pages)" in captured.get()
-    assert json.loads(json_line(outcome))["frames"] == 12
 
 
 def test_every_option_has_a_flag_of_its_name() -> None:

@@ -22,3 +22,6 @@ type ImageMaker = Callable[..., bytes]
 
 type Command = Callable[..., subprocess.CompletedProcess[str]]
 """Run a command with these arguments."""
+
+CommandInProcess = Callable[..., int]
+"""Run the command in this process; return its exit code."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import msgspec
 import numpy as np
 import pytest
@@ -78,6 +79,11 @@ def test_json_tells_scripts_everything(quantize: Command, photo: Path, tmp_path:
         "k": result["k"],
         "criterion": result["options"]["criterion"],
         "frames": 1,
+        "picks": result["picks"],
+        "silhouette_at": result["silhouette_at"],
+        "palette": result["palette"],
+        "source_bytes": result["source_file"]["bytes"],
+        "bytes": result["image_file"]["bytes"],
         "files": good["files"],
     }
     assert good["seconds"] > 0
@@ -85,21 +91,33 @@ def test_json_tells_scripts_everything(quantize: Command, photo: Path, tmp_path:
     assert all(Path(path).stat().st_size for path in good["files"].values())
     assert failed["image"] == str(bad)
     assert failed["status"] == "failed"
-    assert failed["error"].startswith("UnsupportedImage: s3://")
+    assert failed["error"].startswith("UnsupportedImage: a file")
     assert failed["execution"] != good["execution"]
 
 
-def test_table_sums_up(quantize: Command, photo: Path, tmp_path: Path) -> None:
+def test_people_are_told_in_words(quantize: Command, photo: Path, tmp_path: Path) -> None:
     done = quantize(photo, "--out", tmp_path)
 
-    heading, row = done.stdout.splitlines()
+    first, figures, palette, *_ = done.stdout.splitlines()
     result = json.loads((tmp_path / "china.json").read_text())
-    assert heading.split() == ["image", "colors", "silhouette", "seconds", "result"]
-    name, k, silhouette, *_ = row.split()
-    assert (name, int(k)) == ("china.jpg", result["k"])
-    (score,) = (score for score in result["scores"] if score["k"] == result["k"])
-    assert float(silhouette) == pytest.approx(score["silhouette"], abs=0.001)
+    assert first == f"china.jpg → {tmp_path / 'china.html'}"
+    assert figures.split()[:2] == [str(result["k"]), "colors"]
+    assert palette.split()[0] == result["palette"][0]["color"]
+    assert "would take" in done.stdout
+    assert "aws " not in done.stdout + done.stderr
     assert not (tmp_path / FOLDER).exists()
+
+
+def test_standard_streams_carry_the_image(quantize: Command, photo: Path, engine_port: int) -> None:
+    command = [*QUANTIZE, "-", "--out", "-", "--k", "4", "--port", str(engine_port)]
+    done = subprocess.run(
+        command, cwd=ROOT, input=photo.read_bytes(), capture_output=True, check=True
+    )
+
+    image = cv2.imdecode(np.frombuffer(done.stdout, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    assert len(np.unique(image.reshape(-1, 3), axis=0)) == 4
+    assert "stdin →" in done.stderr.decode()
 
 
 def test_exactly_so_many_colors_with_their_palettes(

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from quantization.contract import Result, Score, Swatch
 from quantization.options import Criterion
 from quantization.palette_files import one_line
+from quantization.report import GENERATOR
 from quantization.report.charts import PLOT_LEFT, PLOT_WIDTH, THEME, charts, figure
 from quantization.report.previews import Preview
 from quantization.report.reasons import why
@@ -80,6 +81,7 @@ def report(result: Result, preview: Preview, seconds: Mapping[str, float]) -> st
     name = result.source.key.rpartition("/")[2]
     style, script = _STYLE + _sizes(preview), _SCRIPT
     page = _PAGE.safe_substitute(
+        generator=GENERATOR,
         style=style,
         style_hash=_source_hash(style),
         script=script,

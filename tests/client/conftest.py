@@ -1,0 +1,18 @@
+"""The command without a stack."""
+
+import pytest
+
+from quantization_client.main import parser, quantize
+from tests.support.fixtures import CommandInProcess
+from tests.support.runner import InstantRunner
+
+
+@pytest.fixture
+def run() -> CommandInProcess:
+    """Run the command in a way that takes no time; return its exit code."""
+
+    def call(*arguments: object) -> int:
+        options = parser("quantize", None).parse_args([str(argument) for argument in arguments])
+        return quantize(options, InstantRunner)
+
+    return call
