@@ -91,7 +91,7 @@ def test_json_tells_scripts_everything(quantize: Command, photo: Path, tmp_path:
     assert all(Path(path).stat().st_size for path in good["files"].values())
     assert failed["image"] == str(bad)
     assert failed["status"] == "failed"
-    assert failed["error"].startswith("UnsupportedImage: a file")
+    assert failed["error"].startswith("UnsupportedImage: this is a text")
     assert failed["execution"] != good["execution"]
 
 
