@@ -149,7 +149,7 @@ def quantize(options: argparse.Namespace, runner: MakeRunner) -> int:
         errors.print("interrupted; the same command goes on from here")
         code = INTERRUPTED
     if outcomes:
-        _tell(options, request.in_order(outcomes), notes)
+        _tell(options, request.in_order(outcomes), errors, notes)
     return code
 
 
@@ -220,11 +220,13 @@ def _write_to_standard_output(outcomes: list[Outcome]) -> None:
             sys.stdout.buffer.write(outcome.files["image"].read_bytes())
 
 
-def _tell(options: argparse.Namespace, outcomes: list[Outcome], notes: Console) -> None:
+def _tell(
+    options: argparse.Namespace, outcomes: list[Outcome], errors: Console, notes: Console
+) -> None:
     """Say what became of the images, as far as that is wanted."""
     if not (options.json or options.quiet):
         people = Console(highlight=False, stderr=options.out == STANDARD)
-        print_summary(people, outcomes, verbose=options.verbose)
+        print_summary(people, errors, outcomes, verbose=options.verbose)
     if options.open:
         _open_report(outcomes, notes)
 

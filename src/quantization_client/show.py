@@ -27,20 +27,24 @@ MOST_SWATCHES = 32
 """Beside the figures of an image."""
 
 
-def print_summary(console: Console, outcomes: Sequence[Outcome], *, verbose: bool) -> None:
+def print_summary(
+    console: Console, errors: Console, outcomes: Sequence[Outcome], *, verbose: bool
+) -> None:
     """Print what became of each image: no name is broken, and only sentences are wrapped.
 
     Parameters
     ----------
-    console : Console
+    console, errors : Console
+        For images that are done, and for those that have failed.
     outcomes : sequence of Outcome
         In the order of the images.
     verbose : bool
         Whether to tell how the AWS CLI shows each execution.
     """
     for outcome in outcomes:
+        where = console if outcome.result else errors
         for line in _lines(console, outcome, alone=len(outcomes) == 1, verbose=verbose):
-            console.print(line, soft_wrap=True)
+            where.print(line, soft_wrap=True)
     if len(outcomes) > 1:
         console.print(_total(outcomes), soft_wrap=True, style="bold")
 

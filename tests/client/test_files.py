@@ -45,7 +45,7 @@ def test_source_is_not_overwritten(
     assert run(photos / "art.png", "--out", out) == SOME_FAILED
 
     assert contents(photos) == before
-    assert "art.png is an image to quantize and would be overwritten" in capsys.readouterr().out
+    assert "art.png is an image to quantize and would be overwritten" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("ending", ["png", "html", "json", "css"])
@@ -58,7 +58,7 @@ def test_file_of_somebody_else_is_not_overwritten(
     assert run(photos / "data.jpg", "--out", photos, "--palettes", "css") == SOME_FAILED
 
     assert mine.read_bytes() == b"mine"
-    assert "--force" in capsys.readouterr().out
+    assert "--force" in capsys.readouterr().err
 
 
 def test_force_overwrites(run: CommandInProcess, photos: Path) -> None:

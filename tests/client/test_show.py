@@ -48,7 +48,7 @@ def outcome_of(name: str = "photo.jpg", **changes: object) -> Outcome:
 
 def printed(console: Console, *outcomes: Outcome, verbose: bool = False) -> str:
     with console.capture() as captured:
-        print_summary(console, outcomes, verbose=verbose)
+        print_summary(console, console, outcomes, verbose=verbose)
     return captured.get()
 
 
@@ -250,8 +250,9 @@ def test_command_reports_in_the_order_of_the_input(
     assert run(*images, "--out", tmp_path / "out") == main.SOME_FAILED
 
     said, noted = capsys.readouterr()
-    places = [said.index(name) for name in ("c.jpg →", "a.jpg: Unsupp", "b.jpg →", "2 of 3")]
+    places = [said.index(name) for name in ("c.jpg →", "b.jpg →", "2 of 3")]
     assert places == sorted(places)
+    assert f"{images[1]}: UnsupportedImage: it is no image" in noted.splitlines()
     assert f"3 of 3 (1 failed) {images[0]}: 10 colors" in noted
 
 
