@@ -152,6 +152,7 @@ def retries_have_a_longest_delay_and_jitter(
 
 # Events come from several threads of an execution; each thread's chain of them is its own.
 _recording = threading.Lock()
+_ENDS = {f"Execution{end}" for end in ("Succeeded", "Failed", "TimedOut", "Aborted")}
 _previous_event: contextvars.ContextVar[int] = contextvars.ContextVar("previous event", default=0)
 # The name of the Map state whose iterations the current context runs.
 _map: contextvars.ContextVar[str | None] = contextvars.ContextVar("map", default=None)
@@ -161,13 +162,16 @@ _map: contextvars.ContextVar[str | None] = contextvars.ContextVar("map", default
 def events_name_their_predecessor(
     stock: Any, execution: Execution, kind: str, details: dict[str, Any] | None = None
 ) -> Any:
-    """Give each event its previousEventId.
+    """Give each event its previousEventId, and end the history with the execution.
 
-    AWS: it is the event that led to this one, within an iteration the iteration's own.
+    AWS: it is the event that led to this one, within an iteration the iteration's own. What goes on
+    in a stopped execution is told of no more.
     https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html
-    Stock: there is none, and events of two iterations may get the same id.
+    Stock: there is none, events of two iterations may get the same id, and more follow the end.
     """
     with _recording:
+        if execution["events"][-1]["type"] in _ENDS:
+            return None
         event = stock(execution, kind, details)
     execution["events"][0].setdefault("previousEventId", 0)
     event["previousEventId"] = _previous_event.get()
@@ -188,17 +192,32 @@ def arguments_are_kept_for_history(stock: Any, *state: Any) -> object:
 
 
 @patch(stepfunctions, "_add_event", "execution, event_type, details")
-def calls_tell_of_their_arguments(
+def calls_tell_what_is_called_and_with_what(
     stock: Any, execution: Execution, kind: str, details: dict[str, Any] | None = None
 ) -> Any:
-    """Give the event of a task's call the arguments it is made with.
+    """Tell of a task's call as of one of a service, with its arguments.
 
-    AWS: they are its `parameters`, as JSON.
+    AWS: TaskScheduled has the service as `resourceType`, the call as `resource`, and the arguments
+    as `parameters`, as JSON; TaskStarted follows it. A call that takes too long is TaskTimedOut.
     https://docs.aws.amazon.com/step-functions/latest/apireference/API_TaskScheduledEventDetails.html
-    Stock: there are none.
+    Stock: there are no arguments and no TaskStarted, `resource` is the state's, and every call that
+    does not succeed is TaskFailed.
     """
-    if kind == "TaskScheduled" and details is not None:
-        details["taskScheduledEventDetails"]["parameters"] = json.dumps(_arguments.get())
+    if kind not in ("TaskScheduled", "TaskSucceeded", "TaskFailed"):
+        return stock(execution, kind, details)
+    (told,) = (details or {}).values()
+    service, _, call = told["resource"].rpartition(":states:::")[2].rpartition(":")
+    called = {"resourceType": service, "resource": call}
+    told |= called
+    if kind == "TaskScheduled":
+        told |= {
+            "region": execution["executionArn"].split(":")[3],
+            "parameters": json.dumps(_arguments.get()),
+        }
+        stock(execution, kind, details)
+        kind, details = "TaskStarted", {"taskStartedEventDetails": called}
+    elif told.get("error") == "States.Timeout":
+        kind, details = "TaskTimedOut", {"taskTimedOutEventDetails": told}
     return stock(execution, kind, details)
 
 

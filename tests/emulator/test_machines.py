@@ -217,14 +217,6 @@ def test_history_tells_of_an_iteration_that_fails(cloud: Cloud, function: str) -
     assert "MapStateFailed" in [e["type"] for e in events]
 
 
-def test_call_tells_of_its_arguments(cloud: Cloud, function: str) -> None:
-    execution = cloud.start(cloud.machine(alone(task(function, "{% $states.input.a %}"))), {"a": 7})
-    cloud.ended(execution)
-    scheduled = next(e for e in cloud.history(execution) if e["type"] == "TaskScheduled")
-    arguments = json.loads(scheduled["taskScheduledEventDetails"].get("parameters", "null"))
-    assert arguments == {"FunctionName": function, "Payload": 7}
-
-
 def test_event_names_its_predecessor(cloud: Cloud) -> None:
     machine = chain(It={"Type": "Pass"}, Then={"Type": "Pass"})
     execution = cloud.start(cloud.machine(machine))
@@ -233,12 +225,25 @@ def test_event_names_its_predecessor(cloud: Cloud) -> None:
     assert predecessors == [0, 0, 2, 3, 4, 5]
 
 
-def test_event_of_a_call_has_its_arguments(cloud: Cloud, function: str) -> None:
+def test_events_of_a_call_tell_what_is_called_and_with_what(cloud: Cloud, function: str) -> None:
     execution = cloud.start(cloud.machine(alone(task(function, "{% $states.input %}"))), {"k": 8})
     cloud.ended(execution)
-    called = next(e for e in cloud.history(execution) if e["type"] == "TaskScheduled")
-    parameters = json.loads(called["taskScheduledEventDetails"].get("parameters", "null"))
+    events = [e for e in cloud.history(execution) if e["type"].startswith("Task")]
+    assert [event["type"].removeprefix("Task") for event in events] == [
+        *("StateEntered", "Scheduled", "Started", "Succeeded", "StateExited")
+    ]
+    called = [value for event in events[1:4] for value in event.values() if type(value) is dict]
+    assert {(c["resourceType"], c["resource"]) for c in called} == {("lambda", "invoke")}
+    parameters = json.loads(called[0]["parameters"])
     assert parameters == {"FunctionName": function, "Payload": {"k": 8}}
+
+
+def test_call_that_takes_too_long_is_told_as_that(cloud: Cloud, function: str) -> None:
+    execution = cloud.start(cloud.machine(alone(task(function, 2, TimeoutSeconds=1))))
+    assert cloud.ended(execution)["error"] == "States.Timeout"
+    kinds = [event["type"] for event in cloud.history(execution)]
+    assert "TaskTimedOut" in kinds
+    assert "TaskFailed" not in kinds
 
 
 def test_definition_that_cannot_be_read_fails_the_execution(patched: Cloud) -> None:
@@ -280,6 +285,7 @@ def test_stopped_execution_stays_stopped(cloud: Cloud, function: str) -> None:
     # A call made now that this one is over finds the napping one over, too.
     cloud.call(function, 1)
     assert cloud.ended(execution)["status"] == "ABORTED"
+    assert cloud.history(execution)[-1]["type"] == "ExecutionAborted"
 
 
 PYTHON = engine.ENGINE_ENVIRONMENT / "bin/python"
