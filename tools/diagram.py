@@ -1,24 +1,14 @@
-"""Draw the state machine from its own file, as SVG that suits light and dark pages.
+"""Draw the state machine from its own file, to suit light and dark pages."""
 
-The way through the machine runs down; where it may end otherwise stands beside it.
-"""
-
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from html import escape
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from emulator.diagram import diagram
 from emulator.engine import ROOT
 
 DEFINITION = ROOT / "statemachine/quantize.asl.yaml"
 PATH = ROOT / "docs/images/state-machine.svg"
-
-_BOX = (170, 44)
-_GAP, _ASIDE, _PADDING = 34, 100, 26
 
 STYLE = """\
 .page { fill: #fdfdfc; }
@@ -43,137 +33,7 @@ text { font: 14px system-ui, sans-serif; fill: #1d1d1f; text-anchor: middle; }
 """
 
 
-@dataclass
-class _Drawing:
-    """Parts of the picture, and where each state's box is: left, top, width, height."""
-
-    parts: list[str] = field(default_factory=list)
-    boxes: dict[str, tuple[float, float, float, float]] = field(default_factory=dict)
-    right: float = 0
-
-
-def diagram(definition: dict[str, Any]) -> str:
-    """Return the picture of a state machine in Amazon States Language."""
-    drawing = _Drawing()
-    bottom = _draw(drawing, definition, left=20, top=20)
-    width, height = drawing.right + 20, bottom + 20
-    parts = "\n".join(drawing.parts)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}"'
-        f' width="{width:g}" role="img" aria-label="{escape(definition["Comment"])}">\n'
-        f"<style>\n{STYLE}</style>\n"
-        f'<rect class="page" x="0" y="0" width="{width:g}" height="{height:g}" rx="8"/>\n'
-        '<marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8"'
-        ' orient="auto"><path d="M0 0L8 4L0 8z"/></marker>\n'
-        f"{parts}\n</svg>\n"
-    )
-
-
-def _draw(drawing: _Drawing, machine: dict[str, Any], left: float, top: float) -> float:
-    """Draw the states of a machine, or of a Map's iteration; return how far down it goes."""
-    states: dict[str, Any] = machine["States"]
-    way = list(_way(machine))
-    # In the column of the way, boxes are centered: an iteration with its padding is the widest.
-    maps = [states[name]["ItemProcessor"] for name in way if "ItemProcessor" in states[name]]
-    indent = _PADDING if maps else 0
-    aside = left + 2 * indent + _BOX[0] + _ASIDE + (_BOX[0] + _ASIDE if maps else 0)
-    y = top
-    for name in way:
-        if "ItemProcessor" in states[name]:
-            bottom = _draw(drawing, states[name]["ItemProcessor"], left + indent, y + 2 * _PADDING)
-            width, height = aside - left - _ASIDE, bottom + _PADDING - y
-            drawing.boxes[name] = (left, y, width, height)
-            drawing.parts.append(_box(name, states[name], drawing.boxes[name], label_at=20))
-        else:
-            drawing.boxes[name] = (left + indent, y, *_BOX)
-            drawing.parts.append(_box(name, states[name], drawing.boxes[name]))
-        y += drawing.boxes[name][3] + _GAP
-    middle = left + indent + _BOX[0] / 2
-    for before, after in pairwise(way):
-        drawing.parts.append(_down(drawing.boxes[before], drawing.boxes[after], middle))
-    bottom = y - _GAP
-    for name, leading in _aside(states, way):
-        above = [drawing.boxes[before] for before in leading if before not in way]
-        beside = [drawing.boxes[before] for before in leading if before in way]
-        top = max(box[1] + box[3] for box in above) + _GAP if above else beside[0][1]
-        drawing.boxes[name] = box = (aside, top, *_BOX)
-        drawing.parts.append(_box(name, states[name], box))
-        drawing.parts += [_down(upper, box, aside + _BOX[0] / 2) for upper in above]
-        drawing.right = max(drawing.right, aside + _BOX[0])
-        bottom = max(bottom, top + _BOX[1])
-    for name in way:
-        for target, label in _exits(states[name]):
-            drawing.parts.append(_across(drawing.boxes[name], drawing.boxes[target], label))
-    return bottom
-
-
-def _aside(states: dict[str, Any], way: list[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield the states that are off the way, and what leads to each, which comes before it."""
-    leading = {
-        name: [b for b in states if name in [states[b].get("Next"), *dict(_exits(states[b]))]]
-        for name in states
-    }
-    placed = set(way)
-    while waiting := [name for name in states if name not in placed]:
-        name = next(name for name in waiting if placed.issuperset(leading[name]))
-        yield name, leading[name]
-        placed.add(name)
-
-
-def _way(machine: dict[str, Any]) -> Iterator[str]:
-    """Yield the states that are passed when all goes well."""
-    name = machine["StartAt"]
-    while name:
-        yield name
-        state = machine["States"][name]
-        name = state["Choices"][0]["Next"] if "Choices" in state else state.get("Next")
-
-
-def _exits(state: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield where else a state may lead, and when."""
-    for catch in state.get("Catch", []):
-        errors = catch["ErrorEquals"]
-        yield catch["Next"], "any error" if errors == ["States.ALL"] else f"{len(errors)} errors"
-    if "Default" in state:
-        yield state["Default"], "otherwise"
-
-
-def _box(
-    name: str,
-    state: dict[str, Any],
-    box: tuple[float, float, float, float],
-    label_at: float = 19,
-) -> str:
-    left, top, width, height = box
-    kind, comment = state["Type"], escape(state.get("Comment", ""))
-    middle = left + _PADDING + _BOX[0] / 2 if kind == "Map" else left + width / 2
-    return (
-        f'<g><title>{comment}</title><rect class="state {kind}" x="{left:g}" y="{top:g}"'
-        f' width="{width:g}" height="{height:g}" rx="8"/>'
-        f'<text x="{middle:g}" y="{top + label_at:g}">{escape(name)}</text>'
-        f'<text class="kind" x="{middle:g}" y="{top + label_at + 16:g}">{kind}</text></g>'
-    )
-
-
-def _down(
-    before: tuple[float, float, float, float], after: tuple[float, float, float, float], x: float
-) -> str:
-    return f'<path class="way" d="M{x:g} {before[1] + before[3]:g}V{after[1]:g}"/>'
-
-
-def _across(
-    before: tuple[float, float, float, float],
-    after: tuple[float, float, float, float],
-    label: str,
-) -> str:
-    """Draw a way to a box beside, along the gap between the columns where it is in another row."""
-    x, y, turn = before[0] + before[2], before[1] + _BOX[1] / 2, after[0] - 24
-    end = f"V{after[1] + _BOX[1] / 2:g}H{after[0]:g}"
-    path = f"M{x:g} {y:g}H{turn:g}{end}" if before[1] != after[1] else f"M{x:g} {y:g}H{after[0]:g}"
-    text = f'<text class="label" x="{x + 38:g}" y="{y - 5:g}">{label}</text>'
-    return f'<path class="way otherwise" d="{path}"/>{text}'
-
-
 def generated() -> dict[Path, str]:
     """Return the picture of this project's machine, by its path."""
-    return {PATH: diagram(yaml.safe_load(DEFINITION.read_text()))}
+    machine = yaml.safe_load(DEFINITION.read_text())
+    return {PATH: diagram(machine, f"<style>\n{STYLE}</style>\n")}

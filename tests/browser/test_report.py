@@ -3,9 +3,7 @@
 import json
 import time
 from collections.abc import Callable
-from importlib.metadata import distribution
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -25,11 +23,9 @@ from quantization.recolor import recolor
 from quantization.report.page import report
 from quantization.report.previews import Preview
 from quantization.sampling import summarize
+from tests.support.pages import log_of, overflow, violations
 from tests.support.results import result_with
 
-AXE = Path(
-    str(distribution("axe-playwright-python").locate_file("axe_playwright_python/axe.min.js"))
-)
 KS = (8, 14, 20)
 LIMIT_SECONDS = 10
 
@@ -120,19 +116,6 @@ def open_page(browser: Chrome, pages: dict[str, str]) -> Callable[..., None]:
             time.sleep(0.05)
 
     return open_it
-
-
-def log_of(browser: Chrome, kind: str) -> list[dict[str, Any]]:
-    """Return, and forget, what was logged since the last look."""
-    entries: list[dict[str, Any]] = browser.get_log(kind)  # type: ignore[no-untyped-call] # Selenium's
-    return entries
-
-
-def overflow(browser: Chrome) -> int:
-    pixels: int = browser.execute_script(
-        "const page = document.documentElement; return page.scrollWidth - page.clientWidth"
-    )
-    return pixels
 
 
 def shown(browser: Chrome) -> NDArray[np.uint8]:
@@ -319,14 +302,8 @@ def test_axe_finds_no_violation(
 ) -> None:
     emulate(width, scheme)
     open_page(name)
-    browser.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
-    browser.execute_script(AXE.read_text(encoding="utf-8"))
 
-    found = browser.execute_async_script(
-        "axe.run(document).then((found) => arguments[0](found.violations))"
-    )
-
-    assert [(v["id"], [node["html"][:200] for node in v["nodes"]]) for v in found] == []
+    assert violations(browser) == []
 
 
 def test_numbers_open_and_scroll_within_the_page(

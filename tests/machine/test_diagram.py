@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tools.diagram import DEFINITION, diagram
+from emulator.diagram import diagram
+from tools.diagram import DEFINITION
 
 SVG = "{http://www.w3.org/2000/svg}"
 

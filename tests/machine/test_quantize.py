@@ -1,12 +1,8 @@
 """The state machine's own file, executed on the local engine with scripted functions."""
 
-import io
 import json
 import re
-import time
-import zipfile
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import jsonata
@@ -19,11 +15,7 @@ from quantization import errors
 from quantization.options import MAX_SIZES
 from quantization.service.storage.s3 import StorageFault, StorageRejected
 from tests.support.fixtures import Aws
-
-DEFINITION = ROOT / "statemachine/quantize.asl.yaml"
-EVENT = json.loads((ROOT / "events/upload.json").read_text())
-ROLE = "arn:aws:iam::000000000000:role/quantize"
-LIMIT_SECONDS = 30
+from tests.support.scripted import DEFINITION, EVENT, ScriptedMachine
 
 
 @pytest.fixture(scope="module")
@@ -32,64 +24,10 @@ def definition() -> dict[str, Any]:
     return definition
 
 
-class Machine:
-    """The machine, its functions played by `stubs`."""
-
-    def __init__(self, aws: Aws, definition: dict[str, Any], calls: Path) -> None:
-        self._states = aws("stepfunctions")
-        self._definition = definition
-        self._substitutions = {"Partition": "aws", "MapConcurrency": "25"}
-        code = io.BytesIO()
-        with zipfile.ZipFile(code, "w") as archive:
-            archive.write(Path(__file__).with_name("stubs.py"), "stubs.py")
-        for name in ("Sample", "ScoreK", "Render", "RecordFailure"):
-            handler = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
-            created = aws("lambda").create_function(
-                FunctionName=f"stub-{name}",
-                Runtime="python3.13",
-                Role=ROLE,
-                Handler=f"stubs.{handler}",
-                Code={"ZipFile": code.getvalue()},
-                Timeout=60,
-                Environment={"Variables": {"CALLS": str(calls)}},
-            )
-            self._substitutions[f"{name}Function"] = created["FunctionArn"]
-
-    def __call__(self, script: dict[str, Any], **score_k: object) -> dict[str, Any]:
-        """Run with an upload of that script; `score_k` replaces fields of the state ScoreK."""
-        changed = json.loads(json.dumps(self._definition))
-        changed["States"]["ScoreEachK"]["ItemProcessor"]["States"]["ScoreK"] |= score_k
-        text = json.dumps(changed)
-        for name, value in self._substitutions.items():
-            text = text.replace(f"${{{name}}}", value)
-        arn = self._states.create_state_machine(
-            name=f"quantize-{time.time_ns()}", definition=text, roleArn=ROLE
-        )["stateMachineArn"]
-        event = json.loads(json.dumps(EVENT))
-        event["detail"]["object"]["key"] = json.dumps(script)
-        execution = self._states.start_execution(stateMachineArn=arn, input=json.dumps(event))
-        return self._ended(execution["executionArn"])
-
-    def _ended(self, arn: str) -> dict[str, Any]:
-        deadline = time.monotonic() + LIMIT_SECONDS
-        while True:
-            seen: dict[str, Any] = self._states.describe_execution(executionArn=arn)
-            if seen["status"] != "RUNNING":
-                return seen
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-
-    def history(self, ended: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return the events of an execution."""
-        arn = ended["executionArn"]
-        return list(self._states.get_execution_history(executionArn=arn, maxResults=1000)["events"])
-
-
 @pytest.fixture(scope="module")
-def machine(
-    aws: Aws, tmp_path_factory: pytest.TempPathFactory, definition: dict[str, Any]
-) -> Machine:
-    return Machine(aws, definition, tmp_path_factory.mktemp("calls"))
+def machine(aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> ScriptedMachine:
+    """Create the machine's functions; return how to run it."""
+    return ScriptedMachine(aws, tmp_path_factory.mktemp("calls"))
 
 
 def entered(events: list[dict[str, Any]]) -> list[str]:
@@ -99,7 +37,7 @@ def entered(events: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def test_best_silhouette_is_rendered(machine: Machine) -> None:
+def test_best_silhouette_is_rendered(machine: ScriptedMachine) -> None:
     ended = machine({"silhouettes": {"8": 0.3, "9": 0.7, "10": 0.7, "11": 0.6}})
 
     assert ended["status"] == "SUCCEEDED"
@@ -120,7 +58,7 @@ def test_best_silhouette_is_rendered(machine: Machine) -> None:
     assert times == sorted(times)
 
 
-def test_upload_asks_for_the_guarded_criterion(machine: Machine) -> None:
+def test_upload_asks_for_the_guarded_criterion(machine: ScriptedMachine) -> None:
     errors = {"8": 3.0, "9": 2.5, "10": 2.0, "11": 1.5}
     silhouettes = {"8": 0.5, "9": 0.4, "10": 0.3, "11": 0.2}
     ended = machine(
@@ -144,7 +82,7 @@ def test_upload_asks_for_the_guarded_criterion(machine: Machine) -> None:
     ],
 )
 def test_sizes_beyond_the_window_tell_a_peak_from_an_edge(
-    machine: Machine, silhouettes: dict[str, float], k: int, at: str
+    machine: ScriptedMachine, silhouettes: dict[str, float], k: int, at: str
 ) -> None:
     ended = machine({"options": {"k_max": 11}, "silhouettes": silhouettes})
 
@@ -153,7 +91,7 @@ def test_sizes_beyond_the_window_tell_a_peak_from_an_edge(
     assert all("silhouette_beyond" not in score for score in request["scores"])
 
 
-def test_single_k_without_silhouette_is_rendered(machine: Machine) -> None:
+def test_single_k_without_silhouette_is_rendered(machine: ScriptedMachine) -> None:
     ended = machine({"ks": [1], "silhouettes": {"1": None}})
 
     request = json.loads(ended["output"])
@@ -161,7 +99,7 @@ def test_single_k_without_silhouette_is_rendered(machine: Machine) -> None:
     assert [(s["silhouette"], s["palette"]) for s in request["scores"]] == [(None, ["#000000"])]
 
 
-def test_one_failing_k_does_not_sink_the_rest(machine: Machine) -> None:
+def test_one_failing_k_does_not_sink_the_rest(machine: ScriptedMachine) -> None:
     ended = machine({"score": {"9": "MemoryError"}})
 
     request = json.loads(ended["output"])
@@ -171,7 +109,7 @@ def test_one_failing_k_does_not_sink_the_rest(machine: Machine) -> None:
     assert entered(machine.history(ended)).count("SkipK") == 1
 
 
-def test_no_k_at_all_fails(machine: Machine) -> None:
+def test_no_k_at_all_fails(machine: ScriptedMachine) -> None:
     ended = machine({"score": {str(k): "MemoryError" for k in range(8, 12)}})
 
     assert (ended["status"], ended["error"]) == ("FAILED", "AllScoresFailed")
@@ -195,7 +133,7 @@ def test_no_k_at_all_fails(machine: Machine) -> None:
     ],
 )
 def test_refused_image_fails_by_name_and_is_not_retried(
-    machine: Machine, state: str, error: str
+    machine: ScriptedMachine, state: str, error: str
 ) -> None:
     ended = machine({state: error})
 
@@ -209,7 +147,7 @@ def test_refused_image_fails_by_name_and_is_not_retried(
 
 
 @pytest.mark.parametrize("state", ["sample", "render"])
-def test_defect_fails_in_its_own_state(machine: Machine, state: str) -> None:
+def test_defect_fails_in_its_own_state(machine: ScriptedMachine, state: str) -> None:
     ended = machine({state: "KeyError"})
 
     assert (ended["status"], ended["error"]) == ("FAILED", "KeyError")
@@ -227,7 +165,7 @@ def test_defect_fails_in_its_own_state(machine: Machine, state: str) -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["sample", "render", "score"])
-def test_passing_fault_is_retried(machine: Machine, name: str, fault: str) -> None:
+def test_passing_fault_is_retried(machine: ScriptedMachine, name: str, fault: str) -> None:
     ended = machine({name: {"9": fault} if name == "score" else fault, "once": True})
 
     assert ended["status"] == "SUCCEEDED"
@@ -236,7 +174,9 @@ def test_passing_fault_is_retried(machine: Machine, name: str, fault: str) -> No
     assert [f["taskFailedEventDetails"]["error"] for f in failures] == [fault]
 
 
-def test_upload_whose_sample_was_tried_again_scores_one_k_after_the_other(machine: Machine) -> None:
+def test_upload_whose_sample_was_tried_again_scores_one_k_after_the_other(
+    machine: ScriptedMachine,
+) -> None:
     most = {}
     for sample in (None, StorageFault.__name__):
         ended = machine({"sample": sample, "once": True, "slow": 0.2})
@@ -253,11 +193,11 @@ def test_upload_whose_sample_was_tried_again_scores_one_k_after_the_other(machin
 @pytest.mark.parametrize(
     "crash", ["Lambda.Unknown", "Runtime.ExitError", "Runtime.OutOfMemory", "Sandbox.Timedout"]
 )
-def test_crash_of_a_function_is_tried_again(machine: Machine, crash: str) -> None:
+def test_crash_of_a_function_is_tried_again(machine: ScriptedMachine, crash: str) -> None:
     assert machine({"render": crash, "once": True})["status"] == "SUCCEEDED"
 
 
-def test_crash_that_persists_fails_in_its_own_state(machine: Machine) -> None:
+def test_crash_that_persists_fails_in_its_own_state(machine: ScriptedMachine) -> None:
     ended = machine({"render": "Lambda.Unknown"})
 
     assert (ended["status"], ended["error"]) == ("FAILED", "Lambda.Unknown")
@@ -266,14 +206,14 @@ def test_crash_that_persists_fails_in_its_own_state(machine: Machine) -> None:
     assert len([e for e in events if e["type"] == "TaskFailed"]) == 3
 
 
-def test_fault_does_not_change_which_k_compete(machine: Machine) -> None:
+def test_fault_does_not_change_which_k_compete(machine: ScriptedMachine) -> None:
     ended = machine({"score": {"9": StorageRejected.__name__}})
 
     assert (ended["status"], ended["error"]) == ("FAILED", "StorageRejected")
     assert "ChooseK" not in entered(machine.history(ended))
 
 
-def test_slow_k_is_cut_off(machine: Machine) -> None:
+def test_slow_k_is_cut_off(machine: ScriptedMachine) -> None:
     ended = machine({"ks": [8], "slow": 5}, TimeoutSeconds=1)
 
     assert (ended["status"], ended["error"]) == ("FAILED", "States.Timeout")

@@ -1,4 +1,4 @@
-"""The web view of the local engine's executions, on a real one."""
+"""The console as `make console` starts it, with a real execution."""
 
 import json
 import signal
@@ -7,12 +7,10 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from selenium.webdriver import Chrome
-from selenium.webdriver.common.by import By
-from selenium.webdriver.support import expected_conditions as ec
-from selenium.webdriver.support.wait import WebDriverWait
 
 from emulator.engine import HOST, ROOT
 from quantization_client.stack import Stack
@@ -44,56 +42,44 @@ def page(stack: Stack, engine_port: int) -> Iterator[str]:
         console.stdout.close()
 
 
-@pytest.fixture(scope="module")
-def execution(quantize: Command, tmp_path_factory: pytest.TempPathFactory) -> str:
-    done = quantize("--json", "--out", tmp_path_factory.mktemp("console"))
-    arn: str = json.loads(done.stdout)["execution"]
-    return arn
-
-
-def test_execution_is_shown_whole(
-    browser: Chrome, emulate: Callable[[int, str], None], page: str, execution: str
+def test_real_execution_is_shown_with_each_k_and_its_true_score(
+    browser: Chrome,
+    emulate: Callable[[int, str], None],
+    page: str,
+    quantize: Command,
+    tmp_path: Path,
 ) -> None:
+    done = quantize("--json", "--out", tmp_path)
+    line = json.loads(done.stdout)
+    result = json.loads(Path(line["files"]["result"]).read_text())
     emulate(1200, "light")
-    wait = WebDriverWait(browser, LIMIT_SECONDS)
 
-    def press(text: str) -> None:
-        wait.until(ec.element_to_be_clickable((By.XPATH, f"//*[text()='{text}']"))).click()
+    browser.get(f"{page}executions/{line['execution']}")
 
-    def shown() -> str:
-        dialogs = browser.find_elements(By.CSS_SELECTOR, "[role=dialog]")
-        return " ".join(str(dialog.get_property("textContent")) for dialog in dialogs)
-
-    browser.get(page)
-    press(execution.rpartition(":")[2])
-    wait.until(lambda _: "Execution path" in shown())
-    for name in ("Sample", "ScoreEachK", "ScoreK", "SkipK", "ChooseK", "Render"):
-        assert name in shown()
-
-    press("Timeline")
-    wait.until(lambda _: "ScoreEachKMap" in shown())
-    assert "RenderTask" in shown()
-    assert "progress" not in shown().lower()
-
-    press("Raw")
-    wait.until(lambda _: "MapIterationSucceeded" in shown())
-    for index in range(25):
-        assert f'"index": {index}\n' in shown()
-    assert '"ExecutionSucceeded"' in shown()
-
-
-def test_no_other_site_may_ask(page: str) -> None:
-    address = page.partition("/resources")[0] + "/api/stepfunctions/state-machines"
-    request = urllib.request.Request(address, headers={"Origin": "https://example.com"})
-    with urllib.request.urlopen(request) as answer:
-        assert len(json.load(answer)["stateMachines"]) >= 1
-        assert "access-control-allow-origin" not in answer.headers
-    assert page.startswith(f"http://{HOST}:")
+    rows = browser.execute_script(
+        "return [...document.querySelectorAll('tbody tr')].map("
+        "(row) => [...row.cells].map((cell) => cell.innerText))"
+    )
+    found = {
+        int(state.removesuffix(" ★").split()[1]): (status, silhouette, error)
+        for state, status, silhouette, error, *_ in rows
+        if state.startswith("ScoreK")
+    }
+    assert found == {
+        score["k"]: ("Succeeded", f"{score['silhouette']:.4f}", f"{score['error']:.4f}")
+        for score in result["scores"]
+    }
+    assert len(found) == 25
+    assert float(next(row for row in rows if row[0] == "Render")[4]) > 0
+    report = browser.find_element("link text", "report").get_attribute("href")
+    assert report is not None
+    with urllib.request.urlopen(report) as answer:
+        assert b"<!doctype html>" in answer.read(100).lower()
 
 
 def test_without_engine_it_says_so() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "emulator.console", "--engine=9"],
+        [sys.executable, "-m", "emulator.console", "--engine=1999"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -101,4 +87,4 @@ def test_without_engine_it_says_so() -> None:
     )
 
     assert done.returncode == 1
-    assert "no engine runs on port 9; `make run` starts one" in done.stderr
+    assert "no engine runs on port 1999; `make run` starts one" in done.stderr

@@ -1,0 +1,84 @@
+"""The state machine's own file on an engine, its functions played by `tests/machine/stubs.py`."""
+
+import io
+import json
+import re
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from emulator.engine import ROOT
+
+DEFINITION = ROOT / "statemachine/quantize.asl.yaml"
+EVENT = json.loads((ROOT / "events/upload.json").read_text())
+ROLE = "arn:aws:iam::000000000000:role/quantize"
+LIMIT_SECONDS = 30
+
+
+class ScriptedMachine:
+    """Runs the machine; called with a script, it returns what DescribeExecution says at the end."""
+
+    def __init__(self, aws: Callable[[str], Any], calls: Path) -> None:
+        self.states = aws("stepfunctions")
+        self._substitutions = {"Partition": "aws", "MapConcurrency": "25"}
+        code = io.BytesIO()
+        with zipfile.ZipFile(code, "w") as archive:
+            archive.write(ROOT / "tests/machine/stubs.py", "stubs.py")
+        for name in ("Sample", "ScoreK", "Render", "RecordFailure"):
+            handler = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+            created = aws("lambda").create_function(
+                FunctionName=f"stub-{name}-{time.time_ns()}",
+                Runtime="python3.13",
+                Role=ROLE,
+                Handler=f"stubs.{handler}",
+                Code={"ZipFile": code.getvalue()},
+                Timeout=60,
+                Environment={"Variables": {"CALLS": str(calls)}},
+            )
+            self._substitutions[f"{name}Function"] = created["FunctionArn"]
+
+    def create(self, **score_k: object) -> str:
+        """Create the machine and return its ARN; `score_k` replaces fields of the state ScoreK."""
+        definition = yaml.safe_load(DEFINITION.read_text())
+        definition["States"]["ScoreEachK"]["ItemProcessor"]["States"]["ScoreK"] |= score_k
+        text = json.dumps(definition)
+        for name, value in self._substitutions.items():
+            text = text.replace(f"${{{name}}}", value)
+        created = self.states.create_state_machine(
+            name=f"quantize-{time.time_ns()}", definition=text, roleArn=ROLE
+        )
+        arn: str = created["stateMachineArn"]
+        return arn
+
+    def start(self, machine: str, script: dict[str, Any]) -> str:
+        """Start an execution with an upload of that script; return its ARN."""
+        event = json.loads(json.dumps(EVENT))
+        event["detail"]["object"]["key"] = json.dumps(script)
+        started = self.states.start_execution(stateMachineArn=machine, input=json.dumps(event))
+        arn: str = started["executionArn"]
+        return arn
+
+    def ended(self, execution: str) -> dict[str, Any]:
+        """Wait for the end of an execution."""
+        deadline = time.monotonic() + LIMIT_SECONDS
+        while True:
+            described: dict[str, Any] = self.states.describe_execution(executionArn=execution)
+            if described["status"] != "RUNNING":
+                return described
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+    def __call__(self, script: dict[str, Any], **score_k: object) -> dict[str, Any]:
+        """Run with an upload of that script, to the end."""
+        return self.ended(self.start(self.create(**score_k), script))
+
+    def history(self, ended: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return all events of an execution."""
+        events: list[dict[str, Any]] = self.states.get_execution_history(
+            executionArn=ended["executionArn"], maxResults=1000
+        )["events"]
+        return events
