@@ -6,7 +6,6 @@ import tempfile
 import webbrowser
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
@@ -88,8 +87,6 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     # Each way imports only what it needs, which takes most of the time of a small image.
     if options.stack is not None:
-        if not find_spec("boto3"):
-            parser.error("--stack takes AWS's SDK: pip install 'color-quantization[aws]'")
         from quantization_client import on_stack
 
         return on_stack.main(options)

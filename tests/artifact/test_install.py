@@ -16,7 +16,7 @@ from quantization import quantize
 from tests.support.results import without_provenance
 
 type Install = Callable[..., Path]
-"""Install the project for a version of Python, with extras; return the folder of its commands."""
+"""Install the project for a version of Python; return the folder of its commands."""
 
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 OLDEST, DEVELOPED_ON = PYTHONS[0], "3.13"
@@ -35,19 +35,19 @@ def interpreter(version: str) -> Path | None:
 @pytest.fixture(scope="session")
 def install(tmp_path_factory: pytest.TempPathFactory) -> Install:
     """Install the project into an environment of its own; return its folder of commands."""
-    environments: dict[tuple[str, str], Path] = {}
+    environments: dict[str, Path] = {}
 
-    def install(version: str, extra: str = "") -> Path:
-        if (version, extra) not in environments:
+    def install(version: str) -> Path:
+        if version not in environments:
             python = interpreter(version)
             if python is None:
                 pytest.skip(f"no CPython {version} on this machine")
             environment = tmp_path_factory.mktemp("installed")
             subprocess.run(["uv", "venv", "--quiet", "--python", python, environment], check=True)
-            into: list[str | Path] = ["--python", environment / "bin/python", f"{ROOT}{extra}"]
+            into: list[str | Path] = ["--python", environment / "bin/python", ROOT]
             subprocess.run(["uv", "pip", "install", "--quiet", *into], check=True)
-            environments[version, extra] = environment / "bin"
-        return environments[version, extra]
+            environments[version] = environment / "bin"
+        return environments[version]
 
     return install
 
@@ -121,18 +121,11 @@ def test_image_that_is_refused_ends_with_1_in_one_line(install: Install, tmp_pat
     assert "Traceback" not in done.stderr
 
 
-def test_stack_takes_the_extra_aws(install: Install, photo: Path, tmp_path: Path) -> None:
-    done = run(install(DEVELOPED_ON) / "quantize", photo, "--stack", "any", "--out", tmp_path)
-
-    assert done.returncode == 2
-    assert "pip install 'color-quantization[aws]'" in done.stderr
-
-
 @pytest.mark.parametrize("version", [OLDEST, DEVELOPED_ON])
 def test_stack_that_cannot_be_reached_is_said_so(
     install: Install, version: str, photo: Path, tmp_path: Path
 ) -> None:
-    quantize = install(version, "[aws]") / "quantize"
+    quantize = install(version) / "quantize"
     done = run(quantize, photo, "--stack", "any", "--out", tmp_path)
 
     assert done.returncode == 3, done.stderr
@@ -190,7 +183,7 @@ def test_lock_file_has_wheels(system: str, version: str, tmp_path: Path) -> None
     """As uv judges it, which knows their tags; of pyvips there is only the source, in Python."""
     locked = ["uv", "export", "--quiet", "--frozen", "--no-dev", "--no-emit-project"]
     requirements = subprocess.run(
-        [*locked, "--extra", "aws"], cwd=ROOT, capture_output=True, text=True, check=True
+        locked, cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     (tmp_path / "requirements.txt").write_text(requirements)
     target: list[str | Path] = [
