@@ -10,7 +10,10 @@ from quantization.color import srgb_to_oklab
 from quantization.summary import Colors
 
 _VIVID = 0.1
-"""OKLab chroma from which on a color has a hue that is missed. Pure sRGB red has 0.26."""
+"""OKLab chroma from which on a small object's hue is missed. Pure sRGB red has 0.26."""
+
+_COLORED = 0.08
+"""The same of what may be large."""
 
 _KEPT = 0.5
 """A color's hue is lost where its palette color has less than this share of its chroma in the
@@ -52,12 +55,8 @@ def lost_accents(
     accents : list of int arrays
         The rows of the colors of each, the accent of most pixels first.
     """
-    served = srgb_to_oklab(palette)[labels]
-    chroma = np.square(lab[:, 1:]).sum(axis=1)
-    along = (lab[:, 1:] * served[:, 1:]).sum(axis=1)
-    across = np.abs(lab[:, 1] * served[:, 2] - lab[:, 2] * served[:, 1])
-    gone = (along < _KEPT * chroma) | (across > _TURNED * along)
-    lost = np.flatnonzero((chroma >= _VIVID**2) & gone)
+    vivid = np.square(lab[:, 1:]).sum(axis=1) >= _VIVID**2
+    lost = np.flatnonzero(vivid & loses_hue(lab, srgb_to_oklab(palette)[labels]))
     lost = lost[np.argsort(-colors.counts[lost], kind="stable")[:_MOST_LOST]]
     lost = lost[~_mixed(colors.rgb[lost].astype(np.float64), palette)]
     alike = np.square(lab[lost, None] - lab[lost]).sum(axis=2) < _ALIKE**2
@@ -69,6 +68,15 @@ def lost_accents(
         accents.append(lost[members])
         pixels[members] = 0
     return accents
+
+
+def loses_hue(lab: NDArray[np.float64], served: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether colors turn gray or into another hue; OKLab, both of shape (m, 3)."""
+    chroma = np.square(lab[:, 1:]).sum(axis=1)
+    along = (lab[:, 1:] * served[:, 1:]).sum(axis=1)
+    across = np.abs(lab[:, 1] * served[:, 2] - lab[:, 2] * served[:, 1])
+    gone: NDArray[np.bool_] = (along < _KEPT * chroma) | (across > _TURNED * along)
+    return (chroma >= _COLORED**2) & gone
 
 
 def _mixed(rgb: NDArray[np.float64], palette: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-from quantization.accents import accent_error, lost_accents
+from quantization.accents import accent_error, loses_hue, lost_accents
 from quantization.color import from_space, srgb_to_oklab, to_space
 from quantization.nearest import nearest, squared_distances
 from quantization.options import Space
@@ -22,6 +22,13 @@ _LEAST_COLORS_PER_CLUSTER = 8
 # A lost accent weighs as much as this share of the image, but no more than so many times as much
 # as it has pixels.
 _ACCENT_SHARE, _MOST_RAISED = 0.003, 16
+
+# The squared error of a color that loses its hue counts so many times where it is asked what a
+# move of a center to an accent is worth. 2 does not save a red country from two blues.
+_HUE_LOST = 3.0
+
+# A color that fills areas, with half of its cluster's weight, needs this share of its pixels.
+_NEARLY_HALF = 0.4
 
 # Silhouettes that agree so far are a tie, which the smaller K wins: the sample tells no more. Nor
 # do processors agree on every further digit of an error.
@@ -133,9 +140,9 @@ def find_palette(summary: Summary, k: int, space: Space) -> NDArray[np.uint8]:
         if space == "oklab":
             weights *= summary.smoothness
         found = k_means(points, weights, k)
-        if space == "oklab":
+        if space == "oklab" and k > 1:
             found = _keep_accents(pooled, points, weights, found)
-        centers = _exact(from_space(found, space), pooled, space)
+        centers = _exact(from_space(found, space), pooled, weights, space)
     return _distinct(np.rint(centers).astype(np.uint8), pooled, space)
 
 
@@ -187,8 +194,9 @@ def _keep_accents(
 ) -> NDArray[np.float64]:
     """Move centers to accents that have none, as long as that lowers the error.
 
-    For this an accent weighs as much as `_ACCENT_SHARE` of the image, if it weighs less. A center
-    moves away from where it is missed least.
+    For this an accent weighs as much as `_ACCENT_SHARE` of the image, if it weighs less, and the
+    error of colors that lose their hue counts more. A center moves away from where it is missed
+    least.
 
     Parameters
     ----------
@@ -199,27 +207,29 @@ def _keep_accents(
     """
     lab = srgb_to_oklab(colors.rgb)
     weights, whole = weights.copy(), weights.sum()
-    raised = np.zeros(len(points), dtype=np.bool_)
+    small = np.zeros(len(points), dtype=np.bool_)
     rows = np.arange(len(points))
     for _ in range(len(centers)):
-        distances = squared_distances(points, centers)
-        own = distances.argmin(axis=1)
+        squared = squared_distances(points, centers)
+        own = squared.argmin(axis=1)
         accents = lost_accents(colors, lab, from_space(centers, "oklab"), own)
         for accent in accents:
-            new = accent[~raised[accent]]
             lacking = _ACCENT_SHARE * whole / weights[accent].sum()
-            weights[new] *= np.clip(lacking, 1, _MOST_RAISED)
-            raised[new] = True
-        now = distances[rows, own]
-        distances[rows, own] = np.inf
-        next_best = distances.min(axis=1)
+            if lacking > 1:
+                weights[accent[~small[accent]]] *= min(lacking, _MOST_RAISED)
+                small[accent] = True
+        squared[rows, own] = np.inf
+        second = squared.argmin(axis=1)
+        now = _missed(points, lab, centers[own], small)
+        then = _missed(points, lab, centers[second])
+        taken_over = weights * _share_after_merging(own, second, weights, len(centers))
         best, least = None, 0.0
         for accent in accents:
             center = np.average(points[accent], axis=0, weights=colors.counts[accent])
-            there = squared_distances(points, center[None])[:, 0]
+            there = _missed(points, lab, center[None])
             gain = (weights * np.maximum(now - there, 0)).sum()
-            loss = weights * np.maximum(np.minimum(next_best, there) - np.minimum(now, there), 0)
-            losses = np.bincount(own, loss, minlength=len(centers))
+            loss = np.maximum(np.minimum(then, there) - np.minimum(now, there), 0)
+            losses = np.bincount(own, taken_over * loss, minlength=len(centers))
             missed_least = losses.argmin()
             if losses[missed_least] - gain < least:
                 best, least = (missed_least, center), losses[missed_least] - gain
@@ -231,20 +241,54 @@ def _keep_accents(
     return centers
 
 
-def _exact(centers: NDArray[np.float64], colors: Colors, space: Space) -> NDArray[np.float64]:
+def _missed(
+    points: NDArray[np.float64],
+    lab: NDArray[np.float64],
+    served: NDArray[np.float64],
+    hued: NDArray[np.bool_] | bool = True,
+) -> NDArray[np.float64]:
+    """Return squared distances of points from what serves them, more where that loses a hue.
+
+    The latter only of those that are hued, by default all.
+    """
+    lost = loses_hue(lab, srgb_to_oklab(from_space(served, "oklab"))) & hued
+    missed: NDArray[np.float64] = np.square(points - served).sum(axis=1)
+    return missed * np.where(lost, _HUE_LOST, 1)
+
+
+def _share_after_merging(
+    own: NDArray[np.intp], second: NDArray[np.intp], weights: NDArray[np.float64], k: int
+) -> NDArray[np.float64]:
+    """Say how much of the distance to its second center is left once a color belongs to it.
+
+    A center moves toward what it takes over (Ward, 1963).
+    """
+    pair = own * k + second
+    moving = np.bincount(pair, weights)[pair]
+    staying = np.bincount(own, weights, minlength=k)[second]
+    share: NDArray[np.float64] = staying / (staying + moving)
+    return share
+
+
+def _exact(
+    centers: NDArray[np.float64], colors: Colors, weights: NDArray[np.float64], space: Space
+) -> NDArray[np.float64]:
     """Replace centers, RGB levels of shape (k, 3), by the color that is half of their cluster.
 
     What an image is made of stays as it is: white paper, a brand's red. The rest of such a
-    cluster is mostly the anti-aliasing at the color's edges.
+    cluster is mostly the anti-aliasing at the color's edges. Half of the pixels is enough, and so
+    is half of the weight that they have in the fit, of not much fewer pixels.
     """
     own = nearest(colors.rgb, np.rint(centers).astype(np.uint8), space)
-    order = np.lexsort((colors.counts, own))
-    clusters, pixels = own[order], np.bincount(own, colors.counts, minlength=len(centers))
-    last = np.flatnonzero(np.diff(clusters, append=len(centers)))  # The most frequent of each.
-    most, of = order[last], clusters[last]
-    half = 2 * colors.counts[most] >= pixels[of]
-    centers = centers.copy()
-    centers[of[half]] = colors.rgb[most[half]]
+    centers, pixels = centers.copy(), np.bincount(own, colors.counts, minlength=len(centers))
+    for votes in (weights, colors.counts):
+        order = np.lexsort((votes, own))
+        clusters, total = own[order], np.bincount(own, votes, minlength=len(centers))
+        last = np.flatnonzero(np.diff(clusters, append=len(centers)))  # The largest of each.
+        most, of = order[last], clusters[last]
+        half = 2 * votes[most] >= total[of]
+        taken = half & (colors.counts[most] >= _NEARLY_HALF * pixels[of])
+        centers[of[taken]] = colors.rgb[most[taken]]
     return centers
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import cv2
 import msgspec
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from sklearn.metrics import silhouette_score
 
 from functions.score_k import handler as score_k
 from quantization.clustering import RESTARTS, find_palette, fit, nearest_center, silhouette
-from quantization.color import from_hex, srgb_to_oklab
+from quantization.color import from_hex, srgb_to_oklab, to_hex
 from quantization.decoding import open_image
 from quantization.nearest import nearest
 from quantization.options import Space
@@ -260,6 +261,45 @@ def test_color_of_half_a_cluster_is_exact() -> None:
     for space in ("rgb", "oklab"):
         palette = fit(summary, 2, space).palette
         assert {*map(tuple, palette.tolist())} == {tuple(paper), tuple(red)}
+
+
+def enlarged_text() -> NDArray[np.uint8]:
+    """Draw anti-aliased black strokes and a black box on white; nearly half of the ink is black."""
+    page = np.full((300, 400), 255, np.uint8)
+    for row in range(20, 300, 24):
+        cv2.putText(
+            page, "The quick brown fox", (8, row), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 0, 1, cv2.LINE_AA
+        )
+    page[240:280, 270:380] = 0
+    return np.stack(3 * [page], axis=-1)
+
+
+def test_ink_is_black_and_paper_white_with_two_colors() -> None:
+    summary, _ = summarized(enlarged_text(), k_min=2, k_max=2, sample_size=500)
+    black = (summary.pooled.rgb == 0).all(axis=1)
+    dark = summary.pooled.rgb[:, 0] < 120
+    share = summary.pooled.counts[black].sum() / summary.pooled.counts[dark].sum()
+    assert 0.4 < share < 0.5  # Else this tests nothing.
+
+    palette = fit(summary, 2, "oklab").palette
+    assert palette.tolist() == [[255, 255, 255], [0, 0, 0]]
+
+
+def test_small_red_country_stays_red_when_one_color_is_lacking() -> None:
+    """The two blues become one, as no hue is lost by that."""
+    colors = ["#dbe9f4", "#cfcfcf", "#2a7fb8", "#74b3d8", "#f2c14e", "#8bb174", "#c1272d"]
+    sea, *countries = from_hex(colors)
+    world = np.full((200, 300, 3), sea)
+    sides = [90, 36, 36, 36, 36, 9]
+    for index, (side, color) in enumerate(zip(sides, countries, strict=True)):
+        row, column = divmod(index, 3)
+        world[5 + 100 * row :, 5 + 98 * column :][:side, :side] = color
+    summary, _ = summarized(world, k_min=6, k_max=7, sample_size=500)
+
+    found = fit(summary, 6, "oklab")
+    lost = {*colors} - {*to_hex(found.palette)}
+    assert lost <= {"#2a7fb8", "#74b3d8"}
+    assert found.accent_error == 0
 
 
 def test_smooth_areas_weigh_more_in_oklab_only() -> None:
