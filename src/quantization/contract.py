@@ -38,6 +38,13 @@ class Upload(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
     backfill: Annotated[
         Backfill | None, Meta(description="that found the version, where no event of S3 told of it")
     ] = None
+    again: Annotated[
+        str | None,
+        Meta(
+            description="when another palette of its result was asked for, in UTC as ISO 8601; left"
+            " out where the palettes were fitted for this result"
+        ),
+    ] = None
 
 
 class Source(Upload, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 from quantization.contract import Result, Score, SilhouetteAt, Upload
 from quantization.decoding import Image, open_image
 from quantization.decoding.stored import Stored
-from quantization.errors import REFUSALS, EmptyImage, UnsupportedImage
+from quantization.errors import REFUSALS, EmptyImage, InvalidOptions, UnsupportedImage
 from quantization.machine import ExecutionFailed, Machine, load
 from quantization.options import Criterion, Options, refuse_unknown
 from quantization.palette_files import palette_file
@@ -34,6 +34,7 @@ from quantization.service.messages import (
     FittedScore,
     ObjectCreated,
     ObjectKey,
+    RecolorRequest,
     RenderRequest,
     Sampled,
     SampleRequest,
@@ -233,14 +234,59 @@ def quantize_with(
     tell: Callable[[Message], None] = lambda message: None,
 ) -> Quantized:
     """Do what `quantize` does, with options that are read already."""
-    with (
-        _opened(source, max_pixels) as (image, size),
-        _Functions(image, size, options, tell) as functions,
-    ):
-        upload = Upload(bucket="", key=name or _name(source), version_id="", etag="", sequencer="")
+    upload = Upload(bucket="", key=name or _name(source), version_id="", etag="", sequencer="")
+    with _opened(source, max_pixels) as (image, size):
+        return _execute(ObjectCreated.of(upload), image, size, options, cores, tell)
+
+
+def recolor_again(
+    source: Source,
+    result: Result,
+    k: int,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    tell: Callable[[Message], None] = lambda message: None,
+) -> Quantized:
+    """Recolor the image of a result in another palette of it, without fitting any.
+
+    Parameters
+    ----------
+    source, max_pixels, tell
+        As of `quantize`.
+    result : Result
+        Of the same image, from here or from a stack.
+    k : int
+        Number of colors of the palette.
+
+    Raises
+    ------
+    InvalidOptions
+        If the result has no palette of `k` colors, or is of another image.
+    """
+    with _opened(source, max_pixels) as (image, size):
+        there = (result.source.width, result.source.height, result.source_file.bytes)
+        here = (image.width, image.height, size)
+        if here != there:
+            raise InvalidOptions(
+                "the result is of another image: {} x {} pixels in {:,} bytes, and this one has"
+                " {} x {} in {:,}".format(*there, *here)
+            )
+        return _execute(RecolorRequest(result, k), image, size, result.options, 1, tell)
+
+
+def _execute(
+    given: ObjectCreated | RecolorRequest,
+    image: Image,
+    size: int,
+    options: Options,
+    cores: int | None,
+    tell: Callable[[Message], None],
+) -> Quantized:
+    """Run the machine, of this input, on an image whose file has so many bytes."""
+    with _Functions(image, size, options, tell) as functions:
         machine = Machine(load(cores or joblib.cpu_count()), functions.by_name())
         try:
-            machine.run(msgspec.to_builtins(ObjectCreated.of(upload)), "")
+            machine.run(msgspec.to_builtins(given), "")
         except ExecutionFailed as failed:
             raise REFUSALS[failed.error](failed.cause) from None
         rendering = functions.rendering
@@ -280,7 +326,6 @@ class _Functions:
 
     def __enter__(self) -> Self:
         self._limits.enter_context(threadpool_limits(1))
-        self._clustering.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -298,6 +343,7 @@ class _Functions:
         }
 
     def _sample(self, payload: Any) -> Any:
+        self._clustering.start()
         request = msgspec.convert(payload, SampleRequest)
         claim = ObjectKey("", "summary")
         self._summaries[claim], sampled = sample(

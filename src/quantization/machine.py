@@ -83,7 +83,8 @@ class Machine:
         Exception
             Whatever a function raises that no state catches.
         """
-        context = {"Execution": {"Id": execution, "Input": given}}
+        start = datetime.now(UTC).isoformat()
+        context = {"Execution": {"Id": execution, "Input": given, "StartTime": start}}
         return self._run(self._definition, given, {}, context)
 
     def _run(

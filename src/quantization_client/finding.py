@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import NoReturn
@@ -103,23 +103,27 @@ def same_names(jobs: Sequence[Job]) -> dict[Job, str]:
     return refused
 
 
-def overwriting(jobs: Sequence[Job], out: Path, options: Options) -> dict[Job, str]:
+def overwriting(
+    jobs: Sequence[Job], sources: Iterable[Path], out: Path, options: Options
+) -> dict[Job, str]:
     """Say for each image whose results would take the place of other files that it is so.
 
     Parameters
     ----------
     jobs : sequence of Job
+    sources : iterable of Path
+        The images themselves.
     out : Path
         Folder of the results.
     options : Options
         They say which files the results are.
     """
-    sources = {job.path.resolve() for job in jobs}
+    originals = {source.resolve() for source in sources}
     refused: dict[Job, str] = {}
     for job in jobs:
         for ending in (options.format, "html", "json", *options.palettes):
             target = out / f"{job.stem}.{ending}"
-            if target.resolve() in sources:
+            if target.resolve() in originals:
                 problem = "is an image to quantize"
             elif os.path.lexists(target) and not is_result(target):
                 problem = "is no result of an earlier run"

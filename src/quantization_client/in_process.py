@@ -13,11 +13,19 @@ with quick_imports():
 
     import joblib
 
+    from quantization.contract import Result
     from quantization.errors import RefusedImage
-    from quantization.in_process import Message, quantize_with
+    from quantization.in_process import Message, quantize_with, recolor_again
     from quantization.options import Options
     from quantization.service.messages import FittedScore, Sampled
-    from quantization_client.jobs import Job, Outcome, Progress, ProgressCallback
+    from quantization_client.jobs import (
+        Job,
+        JobRunner,
+        Outcome,
+        Progress,
+        ProgressCallback,
+        Request,
+    )
     from quantization_client.journal import Entry, Journal
 
 _NO_BUCKET = ""
@@ -103,6 +111,44 @@ class LocalRun:
         except (RefusedImage, OSError, MemoryError) as error:
             return Outcome(job, error=f"{type(error).__name__}: {error}")
         return Outcome(job, seconds=time.monotonic() - start, result=quantized.result, files=files)
+
+
+class LocalRecoloring:
+    """The image of one command, in another palette of its result."""
+
+    def __init__(self, result: Result, k: int, out: Path, show: ProgressCallback) -> None:
+        self._result = result
+        self._k = k
+        self._out = out
+        self._show = show
+
+    def still_to_do(self, jobs: list[Job]) -> list[Job]:
+        """Return the jobs: nothing is remembered of any."""
+        return jobs
+
+    def forget(self, jobs: list[Job]) -> None:
+        """Do nothing, for the same reason."""
+
+    def outcomes(self, jobs: list[Job]) -> Iterator[Outcome]:
+        """Recolor images; yield each when it is done or has failed."""
+        for job in jobs:
+            self._show(job, Progress(state="Render"))
+            start = time.monotonic()
+            try:
+                recolored = recolor_again(job.path, self._result, self._k)
+                files = recolored.write(self._out / job.stem)
+            except (RefusedImage, OSError, MemoryError) as error:
+                yield Outcome(job, error=f"{type(error).__name__}: {error}")
+            else:
+                seconds = time.monotonic() - start
+                yield Outcome(job, seconds=seconds, result=recolored.result, files=files)
+
+
+def local_runner(request: Request, show: ProgressCallback) -> JobRunner:
+    """Return what does as it is asked, in this process."""
+    if request.again:
+        return LocalRecoloring(request.again, int(request.options["k"]), request.out, show)
+    return LocalRun(request.out, request.options, show)
 
 
 class _StoppedError(Exception):

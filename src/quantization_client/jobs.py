@@ -1,6 +1,6 @@
 """The images of a command: which there are, how far each is, and what became of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -86,6 +86,36 @@ class Outcome:
     result: Result | None = None
     files: dict[str, Path] = field(default_factory=dict)
     error: str = ""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a command asks for.
+
+    Attributes
+    ----------
+    jobs : list of Job
+        In their order.
+    refused : dict of Job to str
+        Why some of them are not to be quantized.
+    out : Path
+        Folder of the results.
+    options : dict
+        As those of an upload.
+    again : Result or None
+        That another palette is to be taken of.
+    """
+
+    jobs: list[Job]
+    refused: dict[Job, str]
+    out: Path
+    options: dict[str, str]
+    again: Result | None = None
+
+    def in_order(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
+        """Return outcomes in the order of the images."""
+        places = {job: place for place, job in enumerate(self.jobs)}
+        return sorted(outcomes, key=lambda outcome: places[outcome.job])
 
 
 ProgressCallback = Callable[[Job, Progress | None], None]

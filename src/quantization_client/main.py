@@ -4,15 +4,17 @@ import argparse
 import sys
 import tempfile
 import webbrowser
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
+import msgspec
 import shtab
 from rich.console import Console
 
 import quantization
+from quantization.contract import Result
 from quantization.errors import InvalidOptions
 from quantization.options import FIELDS, Options, description_of, values_of
 from quantization_client.entry import INTERRUPTED, NO_READER
@@ -29,6 +31,7 @@ from quantization_client.jobs import (
     JobRunner,
     Outcome,
     ProgressCallback,
+    Request,
     StackError,
     UsageError,
 )
@@ -38,9 +41,9 @@ from quantization_client.show import failure, json_line, print_summary
 
 ALL_DONE, SOME_FAILED, BAD_USAGE, NO_STACK = 0, 1, 2, 3
 
-MakeRunner = Callable[[Path, dict[str, str], ProgressCallback], JobRunner]
-"""Makes what quantizes images, of the folder of the results, the options, and whom to tell how far
-each image is. Raises `StackError` if it cannot."""
+MakeRunner = Callable[[Request, ProgressCallback], JobRunner]
+"""Makes what does as it is asked and tells how far each image is. Raises `StackError` or
+`UsageError` if it cannot."""
 
 EPILOG = f"""\
 Interrupted with Ctrl-C, or ended by a fault, the same command goes on where it was: it leaves out
@@ -92,9 +95,11 @@ def main(arguments: list[str] | None = None) -> int:
         return on_stack.main(options)
     if in_bucket(options):
         parser.error("images in the bucket take a stack: give --stack, too")
-    from quantization_client.in_process import LocalRun
+    if options.again and not options.images:
+        parser.error("without --stack, name the image, too: quantize IMAGE --again RESULT.json")
+    from quantization_client.in_process import local_runner
 
-    return quantize(options, LocalRun)
+    return quantize(options, local_runner)
 
 
 def in_bucket(options: argparse.Namespace) -> bool:
@@ -126,7 +131,8 @@ def quantize(options: argparse.Namespace, runner: MakeRunner) -> int:
     outcomes: list[Outcome] = []
     try:
         with tempfile.TemporaryDirectory() as scratch:
-            request = _request(options, Path(scratch))
+            find = _request_again if options.again else _request
+            request = find(options, Path(scratch))
             for outcome in _outcomes(request, runner, notes):
                 outcomes.append(outcome)
                 if options.json:
@@ -134,7 +140,7 @@ def quantize(options: argparse.Namespace, runner: MakeRunner) -> int:
                 if outcome.error and (options.json or options.quiet):
                     errors.print(failure(outcome))
             if options.out == STANDARD:
-                _write_to_standard_output(outcomes)
+                outcomes = list(map(_to_standard_output, outcomes))
         code = SOME_FAILED if any(outcome.error for outcome in outcomes) else ALL_DONE
     except (UsageError, InvalidOptions) as error:
         errors.print(f"error: {error}", style="red", markup=False)
@@ -150,44 +156,55 @@ def quantize(options: argparse.Namespace, runner: MakeRunner) -> int:
     return code
 
 
-@dataclass(frozen=True)
-class _Request:
-    """What a command line asks for.
-
-    `refused` says of the jobs that are not to be quantized why.
-    """
-
-    jobs: list[Job]
-    refused: dict[Job, str]
-    out: Path
-    metadata: dict[str, str]
-
-    def in_order(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
-        """Return outcomes in the order of the images."""
-        places = {job: place for place, job in enumerate(self.jobs)}
-        return sorted(outcomes, key=lambda outcome: places[outcome.job])
-
-
-def _request(options: argparse.Namespace, scratch: Path) -> _Request:
-    metadata = given_options(options)
+def _request(options: argparse.Namespace, scratch: Path) -> Request:
+    """Find the images that are named, and which of them must not be quantized to where."""
+    given = given_options(options)
     jobs = find_jobs(options.images or [sample_image()], scratch)
-    out = options.out
-    if out == STANDARD:
-        _check_standard_output(options, jobs)
-        out = scratch / "out"
-    prepare(out)
+    out = _folder(options, jobs, scratch, default=Path("out"))
     refused = same_names(jobs)
     if not options.force:
         # What an interrupted run has begun was looked at then.
         journal = Journal(out)
         new = [job for job in jobs if not journal.read(job.name)]
-        refused |= overwriting(new, out, Options().updated(metadata))
-    return _Request(jobs, refused, out, metadata)
+        sources = [job.path for job in jobs]
+        refused |= overwriting(new, sources, out, Options().updated(given))
+    return Request(jobs, refused, out, given)
 
 
-def _outcomes(request: _Request, make_runner: MakeRunner, notes: Console) -> Iterator[Outcome]:
+def _request_again(options: argparse.Namespace, scratch: Path) -> Request:
+    """Find the result that another palette is to be taken of, and its image if that is named."""
+    given, path = given_options(options), options.again
+    if given.keys() != {"k"}:
+        raise UsageError("--again takes one option, --k: all else is as it was")
+    try:
+        result = msgspec.json.decode(path.read_bytes(), type=Result)
+    except (OSError, msgspec.DecodeError) as error:
+        raise UsageError(f"{path} is not read as a result: {error}") from error
+    if int(given["k"]) not in result.palettes():
+        there = ", ".join(map(str, result.palettes()))
+        raise UsageError(f"{path} has no palette of {given['k']} colors, only of {there}")
+    images = find_jobs(options.images, scratch) if options.images else []
+    if len(images) > 1:
+        raise UsageError(f"--again takes one image, and these are {len(images)}")
+    job = Job(images[0].path if images else path, Path(path.name), given=str(path))
+    out = _folder(options, [job], scratch, default=path.parent)
+    sources = [image.path for image in images]
+    refused = {} if options.force else overwriting([job], sources, out, result.options)
+    return Request([job], refused, out, given, again=result)
+
+
+def _folder(options: argparse.Namespace, jobs: list[Job], scratch: Path, default: Path) -> Path:
+    """Return the folder of the results, once it is there."""
+    if options.out == STANDARD:
+        _check_standard_output(options, jobs)
+    out = scratch / "out" if options.out == STANDARD else options.out or default
+    prepare(out)
+    return out
+
+
+def _outcomes(request: Request, make_runner: MakeRunner, notes: Console) -> Iterator[Outcome]:
     display = Display(notes, request.jobs)
-    runner = make_runner(request.out, request.metadata, display.update)
+    runner = make_runner(request, display.update)
     jobs = [job for job in request.jobs if job not in request.refused]
     left = runner.still_to_do(jobs)
     if len(left) < len(jobs):
@@ -201,8 +218,8 @@ def _outcomes(request: _Request, make_runner: MakeRunner, notes: Console) -> Ite
 
 
 def _check_standard_output(options: argparse.Namespace, jobs: list[Job]) -> None:
-    if options.json:
-        raise UsageError("--out - and --json would both write to standard output")
+    if options.json or options.open:
+        raise UsageError("--out - writes an image and nothing else; leave out --json and --open")
     if len(jobs) > 1:
         raise UsageError(f"--out - writes one image, and these are {len(jobs)}")
     if sys.stdout.isatty():
@@ -211,10 +228,11 @@ def _check_standard_output(options: argparse.Namespace, jobs: list[Job]) -> None
         )
 
 
-def _write_to_standard_output(outcomes: list[Outcome]) -> None:
-    for outcome in outcomes:
-        if outcome.result:
-            sys.stdout.buffer.write(outcome.files["image"].read_bytes())
+def _to_standard_output(outcome: Outcome) -> Outcome:
+    """Write an image; return what is left of its outcome, for the other files are gone soon."""
+    if outcome.result:
+        sys.stdout.buffer.write(outcome.files["image"].read_bytes())
+    return replace(outcome, files={})
 
 
 def _tell(
@@ -277,15 +295,21 @@ def parser(prog: str, description: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--out",
         type=Path,
-        default=Path("out"),
-        help="folder of the results, or - to write one image to standard output; default:"
-        " %(default)s",
+        help="folder of the results, or - to write one image to standard output; default: out",
     ).complete = shtab.DIRECTORY  # type: ignore[attr-defined]
     parser.add_argument(
         "--force",
         action="store_true",
         help="overwrite files that are no results of an earlier run, the images themselves too",
     )
+    parser.add_argument(
+        "--again",
+        type=Path,
+        metavar="RESULT.json",
+        help="take another palette of this result, that of --k: nothing is fitted again. The new"
+        " files take the place of the old ones, unless there is --out. IMAGE is needed without a"
+        " stack only",
+    ).complete = shtab.FILE  # type: ignore[attr-defined]
     for name in FIELDS:
         values = values_of(name)
         single = values.choices and not values.several

@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from boto3.exceptions import Boto3Error
@@ -15,7 +14,15 @@ from quantization_client import main as command
 from quantization_client.backfill import Backfill, upload_list
 from quantization_client.entry import INTERRUPTED
 from quantization_client.follow import NotStartedError
-from quantization_client.jobs import Job, Outcome, ProgressCallback, StackError, UsageError
+from quantization_client.jobs import (
+    Job,
+    JobRunner,
+    Outcome,
+    ProgressCallback,
+    Request,
+    StackError,
+    UsageError,
+)
 from quantization_client.live import BucketDisplay
 from quantization_client.main import (
     ALL_DONE,
@@ -25,6 +32,7 @@ from quantization_client.main import (
     given_options,
     in_bucket,
 )
+from quantization_client.recolor import Recoloring
 from quantization_client.run import Run
 from quantization_client.show import bucket_json_line, bucket_summary
 from quantization_client.stack import Stack, find_stack
@@ -48,15 +56,28 @@ def quantize(options: argparse.Namespace, connect: Callable[[], Stack]) -> int:
     if in_bucket(options):
         return _backfill(options, connect, Console(stderr=True, highlight=False, soft_wrap=True))
 
-    def runner(out: Path, metadata: dict[str, str], show: ProgressCallback) -> _Run:
+    def runner(request: Request, show: ProgressCallback) -> JobRunner:
         with _aws_errors():
-            return _Run(connect(), out, metadata, show)
+            if request.again is None:
+                return _Run(connect(), request.out, request.options, show)
+            if options.images:
+                raise UsageError("a stack has the image already; name the result only")
+            k = int(request.options["k"])
+            return _Recoloring(connect(), request.again, k, request.out, show)
 
     return command.quantize(options, runner)
 
 
 class _Run(Run):
     """A run that is ended by AWS as the command ends: the same one goes on."""
+
+    def outcomes(self, jobs: list[Job]) -> Iterator[Outcome]:
+        with _aws_errors():
+            yield from super().outcomes(jobs)
+
+
+class _Recoloring(Recoloring):
+    """The same of a result that another palette is taken of."""
 
     def outcomes(self, jobs: list[Job]) -> Iterator[Outcome]:
         with _aws_errors():

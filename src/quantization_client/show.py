@@ -54,9 +54,7 @@ def _lines(console: Console, outcome: Outcome, *, alone: bool, verbose: bool) ->
     if result is None:
         yield failure(outcome)
     else:
-        report = outcome.files["report"]
-        link = Style(link=report.resolve().as_uri())
-        yield Text.assemble(str(outcome.job.name), " → ", (str(report), link))
+        yield _name(outcome)
         yield _figures(console, outcome, result, palette=not alone)
         if alone:
             yield from _swatches(console, result)
@@ -66,6 +64,14 @@ def _lines(console: Console, outcome: Outcome, *, alone: bool, verbose: bool) ->
     if verbose and outcome.execution:
         arn = outcome.execution
         yield Text(f"{INDENT}aws stepfunctions get-execution-history --execution-arn {arn}")
+
+
+def _name(outcome: Outcome) -> Text:
+    """Name an image and its report, which is not there if only the image was wanted."""
+    name, report = Text(str(outcome.job.name)), outcome.files.get("report")
+    if report is None:
+        return name
+    return name.append(" → ").append(str(report), Style(link=report.resolve().as_uri()))
 
 
 def failure(outcome: Outcome) -> Text:
@@ -108,7 +114,8 @@ def _remarks(result: Result) -> Iterator[str]:
     """Yield why there are so many colors, what else could be had, and what was left out."""
     yield why(result)
     for criterion, k in result.picks.items():
-        if k != result.k and criterion != result.options.criterion:
+        chosen = criterion == result.options.criterion and not result.source.again
+        if k != result.k and not chosen:
             yield f"--criterion {criterion} would take {k}."
     if (frames := result.source_file.frames) > 1:
         yield f"The first of {frames} frames or pages was quantized; the others are left out."

@@ -13,6 +13,6 @@ def run() -> CommandInProcess:
 
     def call(*arguments: object) -> int:
         options = parser("quantize", None).parse_args([str(argument) for argument in arguments])
-        return quantize(options, InstantRunner)
+        return quantize(options, lambda asked, show: InstantRunner(asked.out, asked.options, show))
 
     return call

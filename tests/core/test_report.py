@@ -62,7 +62,8 @@ def test_report_says_what_the_result_says(preview: Preview) -> None:
     assert "#336699 75.0% #cc0000 24.9% #ffffff &lt; 0.1%" in text
     assert "8 0.5000 3.250 0.0 1,234 picked by silhouette" in text
     assert "9 &ndash; &ndash; &ndash; &ndash; failed: MemoryError" in text
-    assert "s3://input/a dir/photo.jpg version v1 time Sample 0.3 s, Render 1.0 s" in text
+    assert "s3://input/a dir/photo.jpg version v1 execution arn:aws" in text
+    assert "time Sample 0.3 s, Render 1.0 s" in text
 
 
 def scores_of(rows: dict[int, tuple[float | None, float]]) -> list[Score]:
@@ -133,6 +134,16 @@ def test_reason_is_true_for_every_path_of_the_rule(changes: dict[str, Any], said
     )
 
     assert said in why(result)
+
+
+def test_palette_that_was_taken_by_hand_has_no_other_reason() -> None:
+    result = result_with(scores=CLUSTERS)
+    again = msgspec.structs.replace(result.source, again="2026-11-25T19:00:00.123Z")
+
+    first, last = CLUSTERS[0].k, CLUSTERS[-1].k
+    assert why(result_with(source=again, scores=CLUSTERS)) == (
+        f"10 colors: taken by hand from the palettes of {first} to {last}."
+    )
 
 
 def test_as_many_colors_as_fit_beside_transparency_may_be_all_there_are() -> None:

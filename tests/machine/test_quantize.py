@@ -2,10 +2,11 @@
 
 import json
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import jsonata
+import msgspec
 import pytest
 import yaml
 from samcli.yamlhelper import yaml_parse
@@ -13,8 +14,10 @@ from samcli.yamlhelper import yaml_parse
 from emulator.engine import ROOT
 from quantization import errors
 from quantization.options import MAX_SIZES
+from quantization.service.messages import RenderRequest
 from quantization.service.storage.s3 import StorageFault, StorageRejected
 from tests.support.fixtures import Aws
+from tests.support.results import result_with
 from tests.support.scripted import DEFINITION, EVENT, ScriptedMachine
 
 
@@ -56,6 +59,27 @@ def test_best_silhouette_is_rendered(machine: ScriptedMachine) -> None:
     assert list(request["state_entered_at"]) == ["Sample", "ScoreEachK", "Render"]
     times = [datetime.fromisoformat(time) for time in request["state_entered_at"].values()]
     assert times == sorted(times)
+
+
+def test_other_palette_of_a_result_is_rendered_and_nothing_else_done(
+    machine: ScriptedMachine,
+) -> None:
+    result = msgspec.to_builtins(result_with())
+    result["source"]["key"] = "{}"
+    ended = machine.ended(machine.start_with(machine.create(), {"again": result, "k": 8}))
+
+    assert ended["status"] == "SUCCEEDED", ended
+    assert entered(machine.history(ended)) == ["CheckInput", "TakeResult", "Render"]
+    answer = json.loads(ended["output"])
+    request = msgspec.convert(answer, RenderRequest)
+    started = ended["startDate"].astimezone(UTC).isoformat(timespec="milliseconds")
+    assert request.source.again == started.replace("+00:00", "Z")
+    assert answer["source"] == result["source"] | {"again": request.source.again}
+    assert answer["options"] == result["options"] | {"k": 8}
+    for unchanged in ("picks", "silhouette_at", "scores", "sample_size"):
+        assert answer[unchanged] == result[unchanged]
+    assert request.chosen_palette() == result["scores"][0]["palette"]
+    assert list(request.state_entered_at) == ["TakeResult", "Render"]
 
 
 def test_upload_asks_for_the_guarded_criterion(machine: ScriptedMachine) -> None:

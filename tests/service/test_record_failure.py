@@ -14,7 +14,9 @@ from emulator.engine import ROOT
 from functions.record_failure import handler as record_failure
 from quantization.contract import Failure
 from quantization.errors import REFUSALS
+from quantization.service.messages import RecolorRequest
 from tests.conftest import EXECUTION
+from tests.support.results import result_with
 
 EVENT = json.loads((ROOT / "events/upload.json").read_text())
 SOURCE = "s3://{}/{}".format(EVENT["detail"]["bucket"]["name"], EVENT["detail"]["object"]["key"])
@@ -27,6 +29,7 @@ def ended(**fields: Any) -> dict[str, Any]:
         "stateMachineArn": "arn:aws:states:us-east-1:123456789012:stateMachine:quantize",
         "status": "FAILED",
         "input": json.dumps(EVENT),
+        "startDate": 1_767_225_600_123,
         "output": None,
         "error": None,
         "cause": None,
@@ -120,6 +123,22 @@ def test_upload_whose_event_lacks_a_field_is_told_of(
     )
 
     assert recorded().error == "ObjectUnversioned"
+
+
+def test_palette_that_could_not_be_taken_is_told_as_newer_than_the_result(
+    s3: S3Client, context: LambdaContext
+) -> None:
+    asked = RecolorRequest(result_with(), 12)
+    text = json.dumps(msgspec.to_builtins(asked))
+    record_failure.handler(ended(input=text, error="InvalidOptions", cause="no such K"), context)
+
+    key = f"{asked.again.source.key}.error.json"
+    recorded = s3.get_object(Bucket="output", Key=key)["Body"].read()
+    source = msgspec.json.decode(recorded, type=Failure).source
+    assert source.version_id == asked.again.source.version_id
+    assert source.sequencer == asked.again.source.sequencer
+    # Milliseconds since 1970, as S3 and Step Functions write them.
+    assert source.again == "2026-01-01T00:00:00.123Z"
 
 
 @pytest.mark.parametrize("text", ["null", "{}", '"by hand"', '{"detail": {"bucket": 1}}'])

@@ -26,7 +26,7 @@ from quantization.contract import ImageFile, Result, Score, Source, SourceFile, 
 from quantization.decoding import Image, open_image
 from quantization.encoding.png import blank_indices, encode_png
 from quantization.encoding.webp import encode_webp
-from quantization.errors import EmptyImage, ImageTooLarge, ObjectGone
+from quantization.errors import EmptyImage, ImageTooLarge, InvalidOptions, ObjectGone
 from quantization.options import LARGEST_K, LONGEST_SIDES, MAX_SIZES, Dither, Options, Space
 from quantization.palette_files import to_css
 from quantization.recolor import NearestLabels, recolor
@@ -546,3 +546,10 @@ def test_palettes_lie_beside_the_image_as_long_as_the_newest_upload_asks(
     assert left_by(palettes=("ase",))[1] == {"a/b.ase"}
     rendered, beside = left_by()
     assert (rendered.palettes, beside) == ({}, set())
+
+
+def test_palette_that_there_is_not_is_refused() -> None:
+    request = request_for(Upload("input", "a.png", "v1", "etag", "0A"), 4, 3)
+
+    with pytest.raises(InvalidOptions, match="no palette of 4 colors, only of 3"):
+        msgspec.structs.replace(request, k=4).chosen_palette()

@@ -61,7 +61,7 @@ def backfilled(sequencer: str, started: str, replaces: str | None = None) -> Upl
 
 def age_of(upload: Upload) -> tuple[int, str]:
     """Return what sorts runs by their age; the uploads are in the order of `SEQUENCERS`."""
-    started = upload.backfill.started if upload.backfill else ""
+    started = upload.again or (upload.backfill.started if upload.backfill else "")
     return VERSIONS.index(upload.version_id), started
 
 
@@ -154,7 +154,7 @@ class Interleavings(RuleBasedStateMachine):
     failure is always recorded, sooner or later: so Step Functions and EventBridge have it. Even one
     that was recorded as failed may go on: redriven, or alive after its execution was stopped.
     Meanwhile backfills find the version that is current when they look, and quantize it later, as
-    late as they like.
+    late as they like. And of any result that was ever read, another palette is asked for.
     """
 
     def __init__(self) -> None:
@@ -164,6 +164,8 @@ class Interleavings(RuleBasedStateMachine):
         self.names = itertools.count()
         self.arrived: list[Upload] = []
         self.found: list[Upload] = []
+        self.read: list[Upload] = []
+        self.again: list[Upload] = []
         self.published: set[tuple[str, tuple[int, str]]] = set()
         self.failed: set[tuple[str, tuple[int, str]]] = set()
         self.owner, self.newest_result = "", NONE
@@ -173,6 +175,9 @@ class Interleavings(RuleBasedStateMachine):
         kinds = {"publish": publishing, "record": recorder}
         work = finder(started) if upload is None else kinds[kind](upload, execution)
         self.going.append(Run(Writer(self.bucket, work), kind, upload, execution))
+
+    def uploads(self) -> list[Upload]:
+        return OTHERS + self.arrived + self.found + self.again
 
     def ended(self) -> None:
         for run in [r for r in self.going if r.writer.ended]:
@@ -199,11 +204,11 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule(data=st.data(), kind=st.sampled_from(["publish", "record"]))
     def an_execution_ends(self, data: st.DataObject, kind: str) -> None:
-        self.begin(kind, data.draw(st.sampled_from(OTHERS + self.arrived + self.found)))
+        self.begin(kind, data.draw(st.sampled_from(self.uploads())))
 
     @rule(data=st.data())
     def an_upload_is_published_undisturbed(self, data: st.DataObject) -> None:
-        self.begin("publish", data.draw(st.sampled_from(OTHERS + self.arrived + self.found)))
+        self.begin("publish", data.draw(st.sampled_from(self.uploads())))
         writer = self.going[-1].writer
         while not writer.ended:
             writer.step()
@@ -212,7 +217,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule(data=st.data(), steps=st.integers(2, 5))
     def an_upload_is_left_half_written(self, data: st.DataObject, steps: int) -> None:
-        upload = data.draw(st.sampled_from(OTHERS + self.arrived + self.found))
+        upload = data.draw(st.sampled_from(self.uploads()))
         self.begin("publish", upload)
         writer = self.going[-1].writer
         for _ in range(steps):
@@ -232,6 +237,13 @@ class Interleavings(RuleBasedStateMachine):
     @rule(started=st.sampled_from(["T1", "T2", "T3"]))
     def a_backfill_looks(self, started: str) -> None:
         self.begin("find", None, started)
+
+    @precondition(lambda self: self.read)
+    @rule(data=st.data(), started=st.sampled_from(["T1 again", "T2 again", "T3 again"]))
+    def another_palette_is_asked_for(self, data: st.DataObject, started: str) -> None:
+        upload = data.draw(st.sampled_from(self.read))
+        self.again.append(msgspec.structs.replace(upload, again=started))
+        self.begin("publish", self.again[-1])
 
     @precondition(lambda self: self.going)
     @rule(data=st.data(), steps=st.integers(1, 6))
@@ -273,6 +285,7 @@ class Interleavings(RuleBasedStateMachine):
         assert result.source.key == (self.owner or result.source.key)
         self.check_follows(age_of(result.source))
         self.owner, self.newest_result = result.source.key, age_of(result.source)
+        self.read.append(Upload(*(getattr(result.source, f) for f in Upload.__struct_fields__)))
 
     def check_follows(self, age: tuple[int, str]) -> None:
         assert age >= self.newest_result

@@ -58,7 +58,11 @@ class ScriptedMachine:
         """Start an execution with an upload of that script; return its ARN."""
         event = json.loads(json.dumps(EVENT))
         event["detail"]["object"]["key"] = json.dumps(script)
-        started = self.states.start_execution(stateMachineArn=machine, input=json.dumps(event))
+        return self.start_with(machine, event)
+
+    def start_with(self, machine: str, given: dict[str, Any]) -> str:
+        """Start an execution of this input; return its ARN."""
+        started = self.states.start_execution(stateMachineArn=machine, input=json.dumps(given))
         arn: str = started["executionArn"]
         return arn
 

@@ -120,6 +120,29 @@ def test_standard_streams_carry_the_image(quantize: Command, photo: Path, engine
     assert "stdin →" in done.stderr.decode()
 
 
+def test_another_palette_is_taken_without_another_fit(
+    quantize: Command, photo: Path, stack: Stack, tmp_path: Path
+) -> None:
+    quantize(photo, "--out", tmp_path)
+    first = msgspec.json.decode((tmp_path / "china.json").read_bytes(), type=Result)
+
+    done = quantize("--again", tmp_path / "china.json", "--k", "12", "--json")
+
+    assert done.returncode == 0, done.stderr
+    (line,) = lines(done.stdout)
+    history = stack.states.get_execution_history(executionArn=line["execution"])
+    entered = [event.get("stateEnteredEventDetails", {}).get("name") for event in history["events"]]
+    assert [name for name in entered if name] == ["CheckInput", "TakeResult", "Render"]
+    image = cv2.imread(line["files"]["image"])
+    assert image is not None
+    assert len(np.unique(image.reshape(-1, 3), axis=0)) == 12
+    # What others find in the bucket is the new one.
+    body = stack.s3.get_object(Bucket=stack.output_bucket, Key="china.json")["Body"].read()
+    second = msgspec.json.decode(body, type=Result)
+    assert (second.k, second.scores) == (12, first.scores)
+    assert second.source.version_id == first.source.version_id
+
+
 def test_exactly_so_many_colors_with_their_palettes(
     quantize: Command, photo: Path, tmp_path: Path
 ) -> None:

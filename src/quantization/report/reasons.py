@@ -12,6 +12,8 @@ def why(result: Result) -> str:
     """Say what chose K, and by which figures."""
     options, k = result.options, result.k
     tried = [score.k for score in result.scores]
+    if result.source.again:
+        return f"{_colors(k)}: taken by hand from the palettes of {min(tried)} to {max(tried)}."
     if max(tried) < options.k_min:
         if k == LARGEST_K_BESIDE_TRANSPARENCY and result.scores[-1].inertia:
             return f"{_colors(k)}: beside transparency a file has room for no more."

@@ -4,7 +4,7 @@ import msgspec
 
 from quantization.contract import Failure, Upload
 from quantization.errors import REFUSALS
-from quantization.service.messages import ExecutionStatusChange, ObjectCreated
+from quantization.service.messages import ExecutionStatusChange, ObjectCreated, RecolorRequest
 
 OPERATOR = "It is not the image's fault. The service's operator can redrive the execution."
 """The advice for every error that is no refusal."""
@@ -18,9 +18,8 @@ class _LambdaError(msgspec.Struct):
 
 def explain_failure(ended: ExecutionStatusChange) -> Failure | None:
     """Tell why an execution has no result, or return None if no upload started it."""
-    try:
-        upload = msgspec.json.decode(ended.input, type=ObjectCreated).upload
-    except msgspec.DecodeError:
+    upload = _upload(ended)
+    if upload is None:
         return None
     error = ended.error or {"TIMED_OUT": "States.Timeout"}.get(ended.status, ended.status)
     refusal = REFUSALS.get(error)
@@ -31,6 +30,19 @@ def explain_failure(ended: ExecutionStatusChange) -> Failure | None:
         advice=refusal.advice if refusal else OPERATOR,
         execution=ended.execution_arn,
     )
+
+
+def _upload(ended: ExecutionStatusChange) -> Upload | None:
+    """Return the upload that the execution is of, as the machine says it."""
+    try:
+        return msgspec.json.decode(ended.input, type=ObjectCreated).upload
+    except msgspec.DecodeError:
+        pass
+    try:
+        recolor = msgspec.json.decode(ended.input, type=RecolorRequest)
+    except msgspec.DecodeError:
+        return None
+    return recolor.upload(ended.start_date)
 
 
 def _message(cause: str | None, upload: Upload) -> str:

@@ -6,12 +6,13 @@ largest, `RenderRequest`, has every palette: below 16 KiB for K of 8..32, and be
 work bucket, never in the state.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
 from msgspec import Meta, Struct, field
 
-from quantization.contract import Backfill, HexColor, Score, SilhouetteAt, Source, Upload
+from quantization.contract import Backfill, HexColor, Result, Score, SilhouetteAt, Source, Upload
+from quantization.errors import InvalidOptions
 from quantization.options import Criterion, Options, PaletteSize, Space
 from quantization.palette_files import PaletteFormat
 
@@ -63,6 +64,19 @@ class ObjectCreated(Struct, frozen=True):
             sequencer=made.sequencer,
             backfill=detail.backfill,
         )
+
+
+class RecolorRequest(Struct, frozen=True):
+    """Into the machine as well: the result of an upload, and which of its palettes to take now."""
+
+    again: Result
+    k: PaletteSize
+
+    def upload(self, started: int) -> Upload:
+        """Return the upload as the machine has it, which began so many milliseconds after 1970."""
+        source = {field: getattr(self.again.source, field) for field in Upload.__struct_fields__}
+        moment = datetime.fromtimestamp(started / 1000, UTC).isoformat(timespec="milliseconds")
+        return Upload(**source | {"again": moment.replace("+00:00", "Z")})
 
 
 class FindRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -146,8 +160,18 @@ class RenderRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """When each state was entered, in their order; the report alone says so."""
 
     def chosen_palette(self) -> list[HexColor]:
-        """Return the palette of `k`."""
-        return next(s.palette for s in self.scores if s.k == self.k and s.palette)
+        """Return the palette of `k`.
+
+        Raises
+        ------
+        InvalidOptions
+            If there is none: somebody has asked for this K.
+        """
+        fitted = {score.k: score.palette for score in self.scores if score.palette}
+        if self.k not in fitted:
+            there = ", ".join(map(str, fitted))
+            raise InvalidOptions(f"there is no palette of {self.k} colors, only of {there}")
+        return fitted[self.k]
 
 
 class RenderedFiles(Struct, frozen=True):
@@ -172,6 +196,7 @@ class ExecutionStatusChange(Struct, frozen=True, rename="camel"):
 
     execution_arn: str
     status: Literal["FAILED", "TIMED_OUT", "ABORTED"]
-    input: Annotated[str, Meta(description="S3's event, as JSON")]
+    input: Annotated[str, Meta(description="S3's event or a `RecolorRequest`, as JSON")]
+    start_date: Annotated[int, Meta(description="milliseconds since 1970")]
     error: str | None = None
     cause: str | None = None

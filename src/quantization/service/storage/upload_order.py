@@ -6,8 +6,8 @@ versions by listing the bucket, and a list has none. What is certain all the sam
 - A backfill reads the result first and looks up the key's current version then. So what it found
   is newer than the upload that the result was of.
 - S3 lists a key's versions newest first. Two that are both in the list are in order.
-- Of two runs over the same version, the backfill that began later was asked for later, and an
-  upload's own run before any backfill.
+- Of two runs over the same version, the one that began later was asked for later: a backfill, or
+  one that takes another palette of the result. An upload's own run was asked for before any.
 
 A version that was deleted for good is not in the list. Then neither may be known to be older, and
 whoever asks must change nothing. An answer of "older" stays true whatever is deleted later.
@@ -28,23 +28,23 @@ class Origin(NamedTuple):
 
     version_id: str = ""
     sequencer: str = ""
-    backfill: str = ""
-    """When the backfill began; empty for an upload's own run."""
+    began: str = ""
+    """When the run was asked for; empty for an upload's own."""
     replaces: str = ""
     """The version that the result was of when the backfill found this one."""
 
     @classmethod
     def of(cls, upload: Upload) -> Self:
         """Return the origin of what is made from an upload."""
-        if upload.backfill is None:
-            return cls(upload.version_id, upload.sequencer)
-        found = upload.backfill
-        return cls(upload.version_id, "", found.started, found.replaces or "")
+        version, found = (upload.version_id, upload.sequencer), upload.backfill
+        if found is None:
+            return cls(*version, upload.again or "")
+        return cls(*version, upload.again or found.started, found.replaces or "")
 
     @property
     def run(self) -> tuple[str, str]:
         """What all executions of the run have in common."""
-        return self.version_id, self.backfill
+        return self.version_id, self.began
 
 
 class UploadOrder(NamedTuple):
@@ -58,7 +58,7 @@ class UploadOrder(NamedTuple):
     def is_older(self, one: Origin, other: Origin) -> bool:
         """Tell whether the first is certainly older than the second."""
         if one.version_id == other.version_id:
-            return one.backfill < other.backfill
+            return one.began < other.began
         if one.sequencer and other.sequencer:
             return sortable(one.sequencer) < sortable(other.sequencer)
         if not one.version_id or not other.version_id:
