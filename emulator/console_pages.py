@@ -94,6 +94,8 @@ def image(execution: Mapping[str, Any]) -> str:
     match json.loads(execution["input"]):
         case {"detail": {"object": {"key": str(key)}}}:
             return key
+        case {"again": {"source": {"key": str(key)}}}:
+            return key
     return str(execution["input"])
 
 

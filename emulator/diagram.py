@@ -1,6 +1,6 @@
 """Draw a state machine as SVG.
 
-The way through the machine runs down; where it may end otherwise stands beside it.
+The way through the machine runs down; what is passed otherwise stands beside it.
 """
 
 from collections.abc import Callable, Iterator
@@ -104,6 +104,9 @@ def _draw(drawing: _Drawing, machine: dict[str, Any], left: float, top: float) -
     for name in way:
         for target, label in _exits(states[name]):
             drawing.parts.append(_across(drawing.boxes[name], drawing.boxes[target], label))
+    for name, state in states.items():
+        if name not in way and (target := state.get("Next")) in way:
+            drawing.parts.append(_back(drawing.boxes[name], drawing.boxes[target]))
     return bottom
 
 
@@ -170,3 +173,14 @@ def _across(
     path = f"M{x:g} {y:g}H{turn:g}{end}" if before[1] != after[1] else f"M{x:g} {y:g}H{after[0]:g}"
     text = f'<text class="label" x="{x + 38:g}" y="{y - 5:g}">{label}</text>'
     return f'<path class="way otherwise" d="{path}"/>{text}'
+
+
+def _back(
+    before: tuple[float, float, float, float], after: tuple[float, float, float, float]
+) -> str:
+    """Draw a way from a box beside back to one further down, along the gap between the columns."""
+    x, y, turn = before[0] + _PADDING, before[1] + before[3], before[0] - _ASIDE + _PADDING
+    return (
+        f'<path class="way" d="M{x:g} {y:g}V{y + _GAP / 2:g}H{turn:g}V{after[1] + after[3] - 10:g}'
+        f'H{after[0] + after[2]:g}"/>'
+    )
