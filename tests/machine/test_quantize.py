@@ -64,7 +64,7 @@ def test_best_silhouette_is_rendered(machine: ScriptedMachine) -> None:
 def test_other_palette_of_a_result_is_rendered_and_nothing_else_done(
     machine: ScriptedMachine,
 ) -> None:
-    result = msgspec.to_builtins(result_with())
+    result = json.loads(msgspec.json.encode(result_with()))
     result["source"]["key"] = "{}"
     ended = machine.ended(machine.start_with(machine.create(), {"again": result, "k": 8}))
 
