@@ -95,10 +95,14 @@ def find_clusters(summary: Summary, k: int) -> NDArray[np.float64]:
     """Return the centers of the `k` clusters that silhouettes are measured of: RGB levels.
 
     How many colors an image is made of is asked in RGB whatever its palette is fitted in, for
-    there noise spreads all clusters alike. OKLab stretches the dark ones.
+    there noise spreads all clusters alike. OKLab stretches the dark ones. The mixed colors at edges
+    weigh little, as those of all rough areas: they must not have clusters of their own in place of
+    a color of a few pixels.
     """
     rgb, counts = summary.pooled
-    return k_means(rgb.astype(np.float64), counts.astype(np.float64), k)
+    weights = counts.astype(np.float64)
+    weights *= summary.smoothness
+    return k_means(rgb.astype(np.float64), weights, k)
 
 
 def measure(

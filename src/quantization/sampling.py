@@ -71,9 +71,9 @@ def summarize(
     for strip in itertools.chain.from_iterable(map(_parts, strips)):
         opaque = opaque and _is_opaque(strip)
         draw.add(strip)
-        smoothness.add(strip)
         if count:
             count.add(strip)
+            smoothness.add(strip)
     if not len(draw.rgb):
         raise EmptyImage("every pixel is fully transparent; there is no palette to find")
 
@@ -83,6 +83,7 @@ def summarize(
         everything = Colors.once_each(draw.rgb)
         distinct = len(np.unique(draw.rgb, axis=0))
         pooled, fine, exact = everything, everything, True
+        weights = np.ones(len(everything.rgb), dtype=np.float32)
     else:
         fine, exact = count.colors()
         distinct = len(fine.rgb)
@@ -93,6 +94,7 @@ def summarize(
             pooled, everything = pool(rest).joined(solid), rest.joined(solid)
             rows, counts = draw_evenly(everything.counts, MOST_FINE, rng)
             fine = Colors(everything.rgb[rows], counts)
+        weights = smoothness.of(pooled.rgb)
 
     if distinct <= k_min:
         sample = _EMPTY
@@ -100,7 +102,7 @@ def summarize(
         sample = fine
     else:
         sample = clean_sample(draw, sample_size, rng)
-    summary = Summary(pooled, smoothness.of(pooled.rgb), fine, sample)
+    summary = Summary(pooled, weights, fine, sample)
     return summary, candidate_ks(distinct, k_min, k_max)
 
 

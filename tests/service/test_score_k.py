@@ -314,6 +314,28 @@ def test_smooth_areas_weigh_more_in_oklab_only() -> None:
     assert oklab > rgb
 
 
+def mosaic(k: int, seed: int) -> NDArray[np.uint8]:
+    """Lay out k colors, some in much smaller areas than others, and halve it: edges are mixed."""
+    rng = np.random.default_rng(seed)
+    levels = np.stack(np.meshgrid(*[[0, 85, 170, 255]] * 3), axis=-1).reshape(-1, 3)
+    colors = rng.permutation(levels)[:k].astype(np.uint8)
+    sites = rng.uniform(0, 400, (4 * k, 2))
+    grid = np.indices((400, 400)).transpose(1, 2, 0)
+    patch = np.square(grid[:, :, None] - sites).sum(axis=-1).argmin(axis=-1)
+    share = np.arange(1, k + 1) ** -1.5
+    others = rng.choice(k, 3 * k, p=share / share.sum())
+    drawn = colors[np.concatenate([np.arange(k), others])[patch]]
+    return np.asarray(cv2.resize(drawn, (200, 200), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_mixed_colors_take_no_cluster_from_a_small_area(seed: int) -> None:
+    summary, _ = summarized(mosaic(20, seed), k_min=17, k_max=23, sample_size=2048)
+
+    fewer, right, more = (fit(summary, k, "rgb").silhouette or -1 for k in (19, 20, 21))
+    assert fewer < right >= more
+
+
 @pytest.mark.parametrize("part", ["fine", "sample", "pooled"])
 def test_arithmetic_that_gives_no_number_fails_by_name(
     blobs: tuple[NDArray[np.uint8], NDArray[np.intp]], part: str
