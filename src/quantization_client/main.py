@@ -87,7 +87,8 @@ exit codes:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = command()
-    options = parser.parse_args(arguments)
+    # Images and options in any order.
+    options = parser.parse_intermixed_args(arguments)
     # Each way imports only what it needs, which takes most of the time of a small image.
     if options.stack is not None:
         from quantization_client import on_stack

@@ -12,7 +12,9 @@ def run() -> CommandInProcess:
     """Run the command in a way that takes no time; return its exit code."""
 
     def call(*arguments: object) -> int:
-        options = parser("quantize", None).parse_args([str(argument) for argument in arguments])
+        options = parser("quantize", None).parse_intermixed_args(
+            [str(argument) for argument in arguments]
+        )
         return quantize(options, lambda asked, show: InstantRunner(asked.out, asked.options, show))
 
     return call

@@ -172,7 +172,7 @@ def test_standard_output_takes_one_image_and_nothing_else(
     run: CommandInProcess, photos: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     more = [argument.format(photos=photos) for argument in arguments]
-    assert run(photos / "data.jpg", *more, "--out", "-") == BAD_USAGE
+    assert run(photos / "data.jpg", "--out", "-", *more) == BAD_USAGE
     assert capsys.readouterr().out == ""
 
 
