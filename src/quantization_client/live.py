@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -72,24 +73,29 @@ class Display:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the lines that the terminal has room for: those of the images on their way first."""
+        height = console.height - 2
         begun = {job: line for job, line in self._lines.items() if line}
-        room = options.max_width, console.height - 2
-        if len(begun) > room[1]:
+        if len(begun) > height:
             begun = {job: line for job, line in begun.items() if job not in self._ended}
-        longest = max((len(str(job.name)) for job in begun), default=0)
-        for job, (chart, state) in list(begun.items())[: room[1]]:
-            yield _line(str(job.name), chart, state, longest, room[0])
+        rows = [(str(job.name), *line) for job, line in list(begun.items())[:height]]
+        for line in _aligned(rows, options.max_width):
+            yield Text(line, no_wrap=True, overflow="ellipsis")
         if self._total > 1:
             yield Text(self.count, "bold")
 
 
-def _line(name: str, chart: str, state: str, longest: int, width: int) -> Text:
-    """Return a line in which the name and the state are whole, and the chart too or left out."""
-    parts = [name.ljust(longest), chart, state] if chart else [name.ljust(longest), state]
-    if sum(map(len, parts)) + len(parts) - 1 > width:
-        parts = [name, state]
-    line = "  ".join(parts) if sum(map(len, parts)) + 4 <= width else " ".join(parts)
-    return Text(line, no_wrap=True, overflow="ellipsis")
+def _aligned(rows: Sequence[tuple[str, str, str]], width: int) -> Iterator[str]:
+    """Yield lines of a name, a chart and a state, of which a long name takes the chart's place."""
+    names, charts, states = (
+        max((cell_len(row[column]) for row in rows), default=0) for column in range(3)
+    )
+    beside_chart = min(names, width - charts - states - 4)
+    alone = min(names, width - states - 2)
+    for name, chart, state in rows:
+        if cell_len(name) <= beside_chart:
+            yield f"{set_cell_size(name, beside_chart)}  {chart:<{charts}}  {state}"
+        else:
+            yield f"{set_cell_size(name, max(alone, cell_len(name)))}  {state}"
 
 
 class BucketDisplay:

@@ -128,7 +128,7 @@ def test_terminal_without_enough_colors_shows_no_blocks(
     said = printed(terminal(80, colors), *[outcome_of(f"{number}.jpg") for number in range(amount)])
 
     assert "█" not in said
-    assert "38;" not in said
+    assert "\x1b[38;" not in said
 
 
 def test_hex_codes_are_given_of_a_single_image() -> None:
@@ -202,6 +202,20 @@ def test_chart_that_has_no_room_leaves_it_to_name_and_k(ks: list[int], name: str
 
     assert name in line
     assert line.endswith(f"1/{len(ks)} K=8 0.50")
+
+
+def test_long_name_takes_the_place_of_its_own_chart_only() -> None:
+    wide = "写真" * 12 + ".jpg"
+    display, jobs = display_of("a.jpg", wide, "photo.jpg")
+    for job in jobs:
+        display.update(job, Progress("ScoreK", KS, {8: 0.5}))
+
+    short, long, other, _ = shown(display, 80)
+
+    assert long.startswith(wide)
+    assert [line.index("█") for line in (short, other)] == [short.index("█")] * 2
+    assert all(line.endswith("1/25 K=8 0.50") for line in (short, long, other))
+    assert all(cell_len(line) <= 80 for line in (short, long, other))
 
 
 def test_lines_stay_in_the_order_of_the_images_with_a_count() -> None:
