@@ -94,13 +94,14 @@ def _aws_errors() -> Iterator[None]:
 
 def _backfill(options: argparse.Namespace, connect: Callable[[], Stack], console: Console) -> int:
     """Quantize the images in the bucket that a command line names, and return its exit code."""
+    notes = Console(stderr=True, highlight=False, soft_wrap=True, quiet=options.quiet)
     backfill = None
     try:
         settings = _settings(options)
         stack = connect()
         backfill = Backfill.start(stack, _source(options, stack), settings)
-        console.print(f"execution {backfill.execution}", markup=False)
-        with BucketDisplay(console) as display:
+        notes.print(f"execution {backfill.execution}", markup=False)
+        with BucketDisplay(notes) as display:
             backfill.follow(display.update)
         summary = backfill.summary()
     except (UsageError, InvalidOptions) as error:
@@ -119,7 +120,7 @@ def _backfill(options: argparse.Namespace, connect: Callable[[], Stack], console
         return INTERRUPTED
     if options.json:
         print(bucket_json_line(summary))
-    else:
+    elif not options.quiet:
         Console(highlight=False).print(bucket_summary(summary))
     return SOME_FAILED if summary.failures or summary.status != "SUCCEEDED" else ALL_DONE
 

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,7 @@ ALL_DONE, SOME_FAILED = 0, 1
 EPILOG = f"""\
 exit codes:
   {ALL_DONE}    all palettes are written
-  {SOME_FAILED}    some files are no results, or have no palette of K colors
+  {SOME_FAILED}    some are not: no result, no palette of K colors, or another file of that name
   2    bad usage
 """
 
@@ -25,22 +26,31 @@ def main(arguments: list[str] | None = None) -> int:
     failed = False
     for path in options.results:
         try:
-            result = msgspec.json.decode(path.read_bytes(), type=Result)
-        except (OSError, msgspec.DecodeError) as error:
+            for written in _write(path, options):
+                print(written)
+        except (OSError, msgspec.DecodeError, _RefusedError) as error:
             failed = True
             print(f"{path}: {error}", file=sys.stderr)
-            continue
-        if options.k and options.k not in result.palettes():
-            failed = True
-            known = ", ".join(map(str, result.palettes()))
-            print(f"{path}: no palette of {options.k} colors; it has {known}", file=sys.stderr)
-            continue
-        stem = path.with_suffix("") if options.k is None else f"{path.with_suffix('')}-{options.k}"
-        for extension in options.format or WRITERS:
-            written = Path(f"{stem}.{extension}")
-            written.write_bytes(palette_file(result, extension, options.k))
-            print(written)
     return SOME_FAILED if failed else ALL_DONE
+
+
+class _RefusedError(Exception):
+    """A result has no such palette, or there is another file of its name."""
+
+
+def _write(path: Path, options: argparse.Namespace) -> Iterator[Path]:
+    """Write the palettes of a result that are asked for, and yield where."""
+    result = msgspec.json.decode(path.read_bytes(), type=Result)
+    if options.k and options.k not in result.palettes():
+        known = ", ".join(map(str, result.palettes()))
+        raise _RefusedError(f"no palette of {options.k} colors; it has {known}")
+    stem = path.with_suffix("") if options.k is None else f"{path.with_suffix('')}-{options.k}"
+    for extension in options.format or WRITERS:
+        target, content = Path(f"{stem}.{extension}"), palette_file(result, extension, options.k)
+        if target.exists() and target.read_bytes() != content and not options.force:
+            raise _RefusedError(f"{target} is there and differs; overwrite it with --force")
+        target.write_bytes(content)
+        yield target
 
 
 def parser() -> argparse.ArgumentParser:
@@ -63,6 +73,9 @@ def parser() -> argparse.ArgumentParser:
         "--k",
         type=int,
         help="the palette of K colors, in place of the image's own; files are named RESULT-K",
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="overwrite palettes that are there and differ"
     )
     return parser
 

@@ -124,6 +124,21 @@ def test_command_says_which_k_there_are(
     assert captured.err == f"{result}: no palette of {k} colors; it has 1, 3\n"
 
 
+def test_command_overwrites_nothing_but_the_same_unasked(
+    result: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = result.with_suffix(".css")
+    mine.write_text("mine")
+
+    assert command.main([str(result), "--format", "css"]) == 1
+    assert mine.read_text() == "mine"
+    assert "--force" in capsys.readouterr().err
+    for _ in range(2):
+        assert command.main([str(result), "--format", "css", "--force"]) == 0
+    assert command.main([str(result), "--format", "css"]) == 0
+    assert "--color-1" in mine.read_text()
+
+
 def test_shares_are_known_of_the_images_own_palette(result: Path) -> None:
     decoded = msgspec.json.decode(result.read_bytes(), type=Result)
 
