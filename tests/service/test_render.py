@@ -22,7 +22,7 @@ from PIL import Image as Pillow
 from functions.render import handler as render
 from quantization.clustering import find_palette
 from quantization.color import to_space
-from quantization.contract import ImageFile, Result, Score, Source, SourceFile, Upload
+from quantization.contract import ImageFile, Result, Score, Source, SourceFile, Swatch, Upload
 from quantization.decoding import Image, open_image
 from quantization.encoding.png import blank_indices, encode_png
 from quantization.encoding.webp import encode_webp
@@ -31,10 +31,11 @@ from quantization.options import LARGEST_K, LONGEST_SIDES, MAX_SIZES, Dither, Op
 from quantization.palette_files import to_css
 from quantization.recolor import NearestLabels, recolor
 from quantization.sampling import summarize
-from quantization.service.messages import RenderedFiles, RenderRequest
+from quantization.service.messages import RecolorRequest, RenderedFiles, RenderRequest
 from quantization.service.storage.keys import LONGEST_KEY
 from tests.conftest import EXECUTION
 from tests.support.fixtures import PngMaker, Uploader
+from tests.support.results import result_with
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PALETTE = ["#000000", "#ff0000", "#ffffff"]
@@ -64,7 +65,7 @@ def request_for(upload: Upload, width: int, height: int, **options: Any) -> Rend
 
 
 def test_widest_window_of_the_largest_palettes_fits_into_a_state() -> None:
-    """Of all that crosses a state boundary a `RenderRequest` is the largest."""
+    """Of all that the machine is given or says itself, these are the largest."""
     longest = "\1" * LONGEST_KEY  # six characters each in JSON
     score = Score(
         k=LARGEST_K,
@@ -80,6 +81,12 @@ def test_widest_window_of_the_largest_palettes_fits_into_a_state() -> None:
     )
     quota = 256 * 1024  # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
     assert len(msgspec.json.encode({"FunctionName": "f" * 170, "Payload": request})) < quota
+    result = result_with(
+        source=request.source,
+        scores=request.scores,
+        palette=[Swatch("#123456", 1.2345678901234567e-100)] * LARGEST_K,
+    )
+    assert len(msgspec.json.encode(RecolorRequest(result, LARGEST_K))) < quota
 
 
 def run(request: RenderRequest, context: LambdaContext) -> RenderedFiles:
