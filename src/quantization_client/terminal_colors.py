@@ -23,6 +23,7 @@ def block(console: Console, color: HexColor, width: int) -> Text:
 def nearest_of_256(color: HexColor) -> int:
     """Return the number of the terminal color that looks most like a color, by OKLab.
 
+    Where none is close, a wrong hue looks worse than a wrong lightness, and counts twice as much.
     The first 16 are left out, since each terminal has others. The rest is xterm's: a cube of 6
     levels, and 24 grays.
     """
@@ -36,4 +37,5 @@ def nearest_of_256(color: HexColor) -> int:
     grays = [(gray, gray, gray) for gray in range(8, 248, 10)]
     wanted = tuple(bytes.fromhex(color[1:]))
     oklab = srgb_to_oklab(np.array([*cube, *grays, wanted], np.uint8))
-    return 16 + int(((oklab[:-1] - oklab[-1]) ** 2).sum(axis=1).argmin())
+    differences = (oklab[:-1] - oklab[-1]) * [1, 2, 2]
+    return 16 + int((differences**2).sum(axis=1).argmin())
