@@ -1,9 +1,11 @@
 """How well each criterion chooses K.
 
-    python -m benchmarks.k_selection [--quick] [--jobs 2] [--images FOLDER] [--budget 2] [--plots]
+    python -m benchmarks.k_selection [--tables known windows pictures palettes] [--quick]
+                                     [--jobs 2] [--images FOLDER] [--budget 2] [--plots]
 
-Three tables: synthetic images whose number of colors is known; photos and illustrations that
-packages ship, or the images of a FOLDER instead; and palettes of a given K beside other programs'.
+Four tables: synthetic images whose number of colors is known; the same in windows that hold it at
+either end and inside; photos and illustrations that packages ship, or the images of a FOLDER
+instead; and palettes of a given K beside other programs'.
 The scores are kept in ``benchmarks/k_selection/.cache`` and computed again when the code changes.
 """
 
@@ -173,6 +175,8 @@ def unjustified(choice: Choice, criterion: str, budget: float) -> bool:
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="benchmarks.k_selection", description=__doc__)
+    names = ["known", "windows", "pictures", "palettes"]
+    parser.add_argument("--tables", nargs="+", choices=names, default=names, help="those only")
     parser.add_argument("--quick", action="store_true", help="few images, two draws of the sample")
     parser.add_argument("--jobs", type=int, default=1, help="processes; default: %(default)s")
     parser.add_argument("--images", type=Path, help="real images to use instead")
@@ -189,13 +193,12 @@ def main() -> None:
         with ProcessPoolExecutor(options.jobs) as pool:
             return list(pool.map(work, jobs))
 
-    if options.images:
-        groups = {str(options.images): pictures.images_in(options.images)}
-    else:
+    if "known" in options.tables and not options.images:
         known = [
             (n, k, s, options.budget) for n in synthetic.CONDITIONS for k in ks for s in repeats
         ]
         print_synthetic(each(try_synthetic, known))
+    if "windows" in options.tables and not options.images:
         separable = [name for name, made in synthetic.CONDITIONS.items() if made.separable]
         ks_anywhere = [2, 3, 8, 21, 40] if options.quick else [2, 3, *range(4, 41, 4)]
         print_windows(
@@ -204,17 +207,20 @@ def main() -> None:
                 list(itertools.product(separable, ks_anywhere, _windows(8), [options.budget])),
             )
         )
+    if options.images:
+        groups = {str(options.images): pictures.images_in(options.images)}
+    else:
         groups = {"photos": pictures.photos(), "illustrations": pictures.illustrations()}
         if options.quick:
             groups = {name: paths[:4] for name, paths in groups.items()}
-    for title, paths in groups.items():
+    for title, paths in groups.items() if "pictures" in options.tables else ():
         if not paths:
             print(f"\n{title}: none found; apt-get install gnome-backgrounds")
             continue
         results = each(try_picture, [(path, seeds, options.budget) for path in paths])
         print_pictures(title, results, options.budget)
-    everything = [path for paths in groups.values() for path in paths]
-    palettes.print_table(everything[:10])
+    if "palettes" in options.tables:
+        palettes.print_table([path for paths in groups.values() for path in paths][:10])
     if options.plots:
         plots.draw(options.budget)
 
