@@ -24,6 +24,7 @@ from emulator import engine
 from emulator.deploy import ARCHITECTURE, build
 from emulator.invoke import EVENTS
 from tests.support.built import BuiltFunction, functions
+from tests.support.heic import heic
 from tests.support.sandbox import Sandbox
 
 PHOTO = engine.ROOT / "docs/gallery/coffee.jpg"
@@ -33,6 +34,12 @@ SIZES = (512, 1024, VCPU, 3008)
 
 def _with_16_bits(image: pyvips.Image) -> pyvips.Image:
     return (image * 257).cast("ushort").copy(interpretation="rgb16")
+
+
+def _heic(image: pyvips.Image, path: str) -> None:
+    quick = {"preset": "ultrafast"}
+    lossy = heic(image.numpy(), quality=60, chroma=420, matrix_coefficients=6, enc_params=quick)
+    Path(path).write_bytes(lossy)
 
 
 SAVERS: Mapping[str, Callable[[pyvips.Image, str], object]] = {
@@ -63,6 +70,9 @@ SAVERS: Mapping[str, Callable[[pyvips.Image, str], object]] = {
     "AVIF, 10 bits": lambda image, path: _with_16_bits(image).heifsave(
         path, compression="av1", effort=0, bitdepth=10
     ),
+    "HEIC": _heic,
+    "HEIC, alpha": lambda image, path: _heic(image.bandjoin(200), path),
+    "HEIC, alpha, 10 bits": lambda image, path: _heic(_with_16_bits(image.bandjoin(200)), path),
 }
 
 

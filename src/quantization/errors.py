@@ -17,7 +17,7 @@ class RefusedImage(Exception):  # noqa: N818 - a refusal, not a defect
 class UnsupportedImage(RefusedImage):
     """The object's bytes are not an image that can be decoded."""
 
-    advice = "Upload an ordinary JPEG, PNG, WebP, GIF, TIFF, AVIF or BMP file that is intact."
+    advice = "Upload an ordinary JPEG, PNG, WebP, GIF, TIFF, AVIF, HEIC or BMP file that is intact."
 
 
 class ImageTooLarge(RefusedImage):

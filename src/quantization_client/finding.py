@@ -17,7 +17,10 @@ from quantization_client.jobs import Job, UsageError
 STANDARD = Path("-")
 """Standard input as an image, and standard output as the place of its result."""
 
-IMAGE_EXTENSIONS = {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+IMAGE_EXTENSIONS = {
+    *(".avif", ".bmp", ".gif", ".heic", ".heif", ".hif", ".jpeg", ".jpg", ".png", ".tif", ".tiff"),
+    ".webp",
+}
 """What is taken from a folder; a file that is named is taken whatever its name."""
 
 

@@ -27,7 +27,7 @@ NEEDLESS = {
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_functions_fit_with_a_tenth_to_spare(
+def test_functions_fit_with_a_twentieth_to_spare(
     build: Callable[[str], Path], architecture: str
 ) -> None:
     rows = budgets.sizes(build(architecture))

@@ -11,11 +11,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from emulator.deploy import ARCHITECTURE
 from emulator.engine import ROOT
 from tests.support.built import ARCHITECTURES, files, functions
+from tests.support.heic import heic
 from tests.support.sandbox import Sandbox
 
 LAYERS = {"common": "CommonLayer", "imaging": "ImagingLayer", "clustering": "ClusteringLayer"}
@@ -107,6 +110,32 @@ def test_function_is_compiled_as_the_runtime_will_see_it(
         assert header[:4] == importlib.util.MAGIC_NUMBER
         assert header[4:8] == b"\1\0\0\0", "checked against a time stamp that zips change"
         assert code.co_filename == "/var/task/handler.py"
+
+
+DECODE = """
+import sys
+from pathlib import Path
+import handler
+from quantization.decoding import open_image
+for name in sys.argv[1:]:
+    loaded = "libheif" in Path("/proc/self/maps").read_text()
+    print(loaded, open_image(Path(name), max_pixels=10**6).pixels().tobytes().hex())
+"""
+
+
+@pytest.mark.parametrize("name", ["SampleFunction", "RenderFunction"])
+def test_heic_is_decoded_by_a_library_that_no_other_format_loads(
+    name: str, sandbox: Callable[[str], Sandbox], tmp_path: Path
+) -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    png, phone = tmp_path / "png", tmp_path / "heic"
+    Pillow.fromarray(levels).save(png, "PNG")
+    phone.write_bytes(heic(levels))
+
+    printed = sandbox(name).python("-c", DECODE, str(png), str(phone), str(png)).splitlines()
+
+    pixels = levels.tobytes().hex()
+    assert printed == [f"False {pixels}", f"False {pixels}", f"True {pixels}"]
 
 
 # Given the names of packages, import every module in them.

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from tests.support import files
+from tests.support.heic import heic, sequence
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF")
 CUTS, FLIPS = 8, 20
@@ -51,6 +52,15 @@ def intact() -> Iterator[tuple[str, bytes]]:
             b"meta", b"free", 1
         ),
     )
+    yield "HEIC", heic(levels[:, :, :3])
+    yield "HEIC-lossy", heic(levels[:, :, :3], quality=50, chroma=420, matrix_coefficients=6)
+    yield "HEIC-alpha", heic(levels)
+    yield "HEIC-premultiplied", heic(levels, mode="RGBa")
+    yield "HEIC-gray", heic(levels[:, :, 0])
+    yield "HEIC-10", heic(levels.astype(np.uint16) * 257)
+    yield "HEIC-coded", heic(levels[:, :, :3], color_primaries=12)
+    yield "HEIC-grid", heic(np.tile(levels[:, :, :3], (3, 4, 1)), tile_size=64)
+    yield "HEIC-sequence", sequence(heic(levels[:, :, :3]), 3)
     yield "JPEG-progressive", saved(rgb, "JPEG", progressive=True)
     yield "WEBP-metadata", saved(rgb, "WEBP", exif=Image.Exif(), xmp=b"x" * 50)
     yield (
@@ -109,11 +119,11 @@ def polyglots() -> Iterator[tuple[str, bytes]]:
     yield "png-and-zip", png + b"PK\x05\x06" + bytes(18)
     yield "gif-and-script", b"GIF89a/*" + bytes(40) + b"*/=1;alert(1)"
     yield "jpeg-with-png-inside", b"\xff\xd8\xff\xe0" + png
-    yield "heic", b"\0\0\0\x18ftypheic" + bytes(100)
     for magic in (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"BM", b"II*\0", b"MM\0*"):
         yield f"only-{magic[:4]!r}", magic + bytes(100)
     yield "only-webp", b"RIFF\xff\xff\xff\x7fWEBPVP8 " + bytes(50)
     yield "only-avif", b"\0\0\0\x18ftypavif" + bytes(100)
+    yield "only-heic", b"\0\0\0\x18ftypheic" + bytes(100)
 
 
 def bombs() -> Iterator[tuple[str, bytes]]:
@@ -149,6 +159,13 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     huge = b"GIF89a" + struct.pack("<HHBBB", 9, 9, 0, 0, 0)
     huge += struct.pack("<BHHHHBB", 0x2C, 0, 0, 65_535, 65_535, 0, 2)
     yield "bomb-gif-frame", huge + b"\2\x4c\1\0;"
+    # Of HEIF the header is apart from what the pictures themselves say of their size.
+    large = heic(np.zeros((4096, 4096), np.uint8))
+    sides = struct.pack(">II", 4096, 4096)
+    yield "bomb-heic", large.replace(sides, struct.pack(">II", 8, 8))
+    yield "bomb-heic-real", large
+    tiles = heic(np.zeros((128, 128), np.uint8), tile_size=64)
+    yield "bomb-heic-grid", tiles.replace(struct.pack(">HH", 128, 128), b"\xff" * 4)
     # A decoder may allocate what a chunk claims to have.
     png = bytearray(saved(Image.new("RGB", (8, 8)), "PNG"))
     at = png.index(b"IDAT") - 4

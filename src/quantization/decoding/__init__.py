@@ -30,12 +30,13 @@ _READERS: dict[str, Callable[[Path], Stored]] = {
     "webp": webp.read,
     "gif": gif.read,
     "tiff": tiff.read,
-    "avif": heif.read,
+    "avif": heif.read_avif,
+    "heic": heif.read_heic,
     "bmp": bmp.read,
 }
-# libheif holds some 18 bytes a pixel of an AVIF, three times as much as any other decoder
-# (`benchmarks.memory_sizes`): it may have half the pixels.
-_PIXELS_COUNT = {"avif": 2}
+# libheif holds some 18 bytes a pixel of an AVIF, three times as much as any other decoder, and 14
+# of the deepest HEIC (`benchmarks.memory_sizes`): they may have half the pixels.
+_PIXELS_COUNT = {"avif": 2, "heic": 2}
 
 _UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], cv2.typing.MatLike]] = {
     1: lambda plane: plane,
@@ -56,7 +57,7 @@ class Image:
     Attributes
     ----------
     format : str
-        "jpeg", "png", "webp", "gif", "tiff", "avif" or "bmp".
+        "jpeg", "png", "webp", "gif", "tiff", "avif", "heic" or "bmp".
     stored : Stored
         What its file says.
     """
@@ -140,9 +141,9 @@ def open_image(path: Path, *, max_pixels: int) -> Image:
     Parameters
     ----------
     path : Path
-        A JPEG, PNG, WebP, GIF, TIFF, AVIF or BMP file.
+        A JPEG, PNG, WebP, GIF, TIFF, AVIF, HEIC or BMP file.
     max_pixels : int
-        The most pixels that may be decoded; of an AVIF half as many.
+        The most pixels that may be decoded; of an AVIF or HEIC half as many.
 
     Raises
     ------

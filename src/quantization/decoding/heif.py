@@ -1,17 +1,24 @@
-"""AVIF 1.1, which is HEIF (ISO/IEC 23008-12) in boxes of ISO/IEC 14496-12."""
+"""HEIF (ISO/IEC 23008-12) in boxes of ISO/IEC 14496-12: AVIF 1.1, and HEIC as phones make it."""
 
 import mmap
 import struct
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from quantization.decoding.stored import Stored, by_libvips, damaged, load, mapped
+import pyvips
 
-_CODED = b"av01"
-_PROPERTIES = (b"av1C", b"colr")
-"""Boxes of a track's description that an image's properties hold as well."""
+from quantization.decoding import libheif
+from quantization.decoding.profiles import PRIMARIES, SRGB, SRGB_CURVE, make_profile
+from quantization.decoding.srgb import with_profile, with_white
+from quantization.decoding.stored import Stored, by_libvips, damaged, load, mapped, rows_of
+from quantization.errors import UnsupportedImage
+
+_CODINGS = {b"av01": b"av1C", b"hvc1": b"hvcC", b"hev1": b"hvcC"}
+"""How a frame may be coded, and the box that tells the decoder more: an image has it as well."""
+
+_HIGH_DYNAMIC_RANGE = {16, 18}
+"""Transfers by ITU-T H.273: PQ and HLG."""
 
 _SAMPLE_ENTRY = 86
 """Bytes of a visual sample entry before its boxes."""
@@ -28,21 +35,82 @@ class _Box(NamedTuple):
 
 
 class _Frame(NamedTuple):
-    """The first frame of a track: its properties, and the coded pixels."""
+    """The first frame of a track: how it is coded, its properties, and the coded pixels."""
 
+    coding: bytes
     properties: list[bytes]
     pixels: bytes
 
 
-def read(path: Path) -> Stored:
+def read_avif(path: Path) -> Stored:
     """Read the header; of a sequence that holds no still image that of its first frame."""
-    source: Path | bytes = path
+    source, frames = _still_of(path)
+
+    def reopen() -> pyvips.Image:
+        image = load("heifload", source)
+        return image if image.format == "uchar" else with_white(image, image.get("bits-per-sample"))
+
+    stored = by_libvips(reopen(), reopen)
+    return stored._replace(frames=max(frames, stored.frames))
+
+
+def read_heic(path: Path) -> Stored:
+    """Read the header; of a sequence that holds no still image that of its first frame.
+
+    Raises
+    ------
+    UnsupportedImage
+        If it is in high dynamic range, or not coded as HEVC.
+    """
+    source, frames = _still_of(path)
+    picture = libheif.describe(source)
+    profile = picture.profile or _coded_profile(picture.codes)
+    return Stored(
+        width=picture.width,
+        height=picture.height,
+        has_alpha=picture.has_alpha,
+        decode=lambda: rows_of(_decoded(source, picture, profile)),
+        frames=max(frames, picture.images),
+    )
+
+
+def _decoded(source: Path | bytes, picture: libheif.Picture, profile: bytes | None) -> pyvips.Image:
+    """Decode, and describe the levels to libvips."""
+    levels = libheif.decode(source, picture)
+    size, kind, space = (1, "uchar", "srgb") if picture.bits <= 8 else (2, "ushort", "rgb16")
+    bands = 4 if picture.has_alpha else 3
+    width = levels.stride // size
+    image = pyvips.Image.new_from_memory(levels.buffer, width, picture.height, 1, kind)
+    image = image.crop(0, 0, picture.width * bands, picture.height).bandfold(factor=bands)
+    image = image.copy(interpretation=space)
+    if picture.is_premultiplied:
+        image = image.unpremultiply(max_alpha=(1 << picture.bits) - 1).rint().cast(kind)
+    if kind == "ushort":
+        image = with_white(image << (16 - picture.bits), picture.bits)
+    if picture.is_gray and not picture.has_alpha:
+        image = image[0].copy(interpretation="b-w" if size == 1 else "grey16")
+    return with_profile(image, profile) if profile else image
+
+
+def _coded_profile(codes: tuple[int, int] | None) -> bytes | None:
+    """Return a profile for the primaries; curves of video are taken for sRGB's, as elsewhere."""
+    primaries, transfer = codes or (1, 13)
+    if transfer in _HIGH_DYNAMIC_RANGE:
+        raise UnsupportedImage("HEIC in high dynamic range is not read; export it as SDR or JPEG")
+    chromaticities = PRIMARIES.get(primaries, SRGB)
+    return None if chromaticities == SRGB else make_profile(chromaticities, SRGB_CURVE)
+
+
+def _still_of(path: Path) -> tuple[Path | bytes, int]:
+    """Return the file, and how many frames it has.
+
+    Where it is a sequence without a still image it is a file of the first frame instead.
+    """
     with mapped(path) as data:
         kinds = {box.kind for box in _boxes(data, 0, len(data))}
-        if b"meta" not in kinds and b"moov" in kinds:
-            source = _still(data)
-    reopen = partial(load, "heifload", source)
-    return by_libvips(reopen(), reopen)
+        if b"moov" not in kinds:
+            return path, 1
+        return (path if b"meta" in kinds else _still(data)), _count_frames(data)
 
 
 def _boxes(data: mmap.mmap, start: int, end: int) -> Iterator[_Box]:
@@ -68,16 +136,32 @@ def _inside(data: mmap.mmap, box: _Box, *kinds: bytes) -> _Box:
     return box
 
 
-def _still(data: mmap.mmap) -> bytes:
-    """Return a file of a sequence's first frame, with its transparency."""
+def _tracks(data: mmap.mmap) -> Iterator[tuple[bytes, _Box]]:
+    """Yield each track with its kind: "pict", or "auxv" for transparency."""
     movie = _inside(data, _Box(b"", 0, len(data)), b"moov")
-    frames = {}
     for track in _boxes(data, movie.start, movie.end):
         if track.kind == b"trak":
             handler = _inside(data, track, b"mdia", b"hdlr")
-            kind = data[handler.start + 8 : handler.start + 12]
-            if kind not in frames:
-                frames[kind] = _first_frame(data, track)
+            yield data[handler.start + 8 : handler.start + 12], track
+
+
+def _count_frames(data: mmap.mmap) -> int:
+    """Count the frames of a sequence; 1 where it does not say how many."""
+    try:
+        pictures = next(track for kind, track in _tracks(data) if kind == b"pict")
+        sizes = _inside(data, pictures, b"mdia", b"minf", b"stbl", b"stsz")
+        (count,) = struct.unpack_from(">I", data, sizes.start + 8)
+        return max(1, int(count))
+    except (StopIteration, UnsupportedImage, struct.error):
+        return 1
+
+
+def _still(data: mmap.mmap) -> bytes:
+    """Return a file of a sequence's first frame, with its transparency."""
+    frames = {}
+    for kind, track in _tracks(data):
+        if kind not in frames:
+            frames[kind] = _first_frame(data, track)
     if b"pict" not in frames:
         raise damaged("its first frame is not there")
     return _image_file([frames[kind] for kind in (b"pict", b"auxv") if kind in frames])
@@ -86,11 +170,15 @@ def _still(data: mmap.mmap) -> bytes:
 def _first_frame(data: mmap.mmap, track: _Box) -> _Frame:
     table = _inside(data, track, b"mdia", b"minf", b"stbl")
     descriptions = _inside(data, table, b"stsd")
-    entry = _inside(data, descriptions._replace(start=descriptions.start + 8), _CODED)
+    entries = _boxes(data, descriptions.start + 8, descriptions.end)
+    entry = next((each for each in entries if each.kind in _CODINGS), None)
+    if entry is None:
+        raise damaged("its first frame is not there")
     width, height = struct.unpack_from(">HH", data, entry.start + 24)
     boxes = _boxes(data, entry.start + _SAMPLE_ENTRY - 8, entry.end)
     properties = [_box(b"ispe", struct.pack(">III", 0, width, height))]
-    properties += [_box(b.kind, data[b.start : b.end]) for b in boxes if b.kind in _PROPERTIES]
+    kept = (_CODINGS[entry.kind], b"colr")
+    properties += [_box(b.kind, data[b.start : b.end]) for b in boxes if b.kind in kept]
     sizes = _inside(data, table, b"stsz").start
     common, _, first = struct.unpack_from(">III", data, sizes + 4)
     kinds = {box.kind: box.start for box in _boxes(data, table.start, table.end)}
@@ -98,14 +186,18 @@ def _first_frame(data: mmap.mmap, track: _Box) -> _Frame:
         (at,) = struct.unpack_from(">I", data, kinds[b"stco"] + 8)
     else:
         (at,) = struct.unpack_from(">Q", data, _inside(data, table, b"co64").start + 8)
-    return _Frame(properties, data[at : at + (common or first)])
+    return _Frame(entry.kind, properties, data[at : at + (common or first)])
 
 
 def _image_file(frames: list[_Frame]) -> bytes:
-    """Return an AVIF file of one image, and of its opacity where a second frame tells it."""
+    """Return a file of one image, and of its opacity where a second frame tells it."""
     items = range(1, len(frames) + 1)
-    kind = _box(b"ftyp", b"avif" + bytes(4) + b"avifmif1miaf")
-    entries = [_box(b"infe", struct.pack(">IHH4sB", 2 << 24, i, 0, _CODED, 0)) for i in items]
+    brand = b"avif" if frames[0].coding == b"av01" else b"heic"
+    kind = _box(b"ftyp", brand + bytes(4) + brand + b"mif1miaf")
+    entries = [
+        _box(b"infe", struct.pack(">IHH4sB", 2 << 24, item, 0, frame.coding, 0))
+        for item, frame in zip(items, frames, strict=True)
+    ]
     properties: list[bytes] = []
     links = b""
     for item, frame in zip(items, frames, strict=True):

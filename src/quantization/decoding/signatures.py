@@ -7,7 +7,7 @@ from quantization.errors import EmptyImage, UnsupportedImage
 HEAD = 512
 """Bytes that tell."""
 
-FORMATS = ("jpeg", "png", "webp", "gif", "tiff", "avif", "bmp")
+FORMATS = ("jpeg", "png", "webp", "gif", "tiff", "avif", "heic", "bmp")
 """What is read."""
 
 _PICTURE = "save it as PNG or JPEG"
@@ -29,11 +29,11 @@ _READ: list[tuple[bytes, str]] = [
     (rb"GIF8[79]a", "gif"),
     (rb"II\*\0(?!....CR)|MM\0\*|II\+\0|MM\0\+", "tiff"),
     (_BRAND + rb"avi[fs]", "avif"),
+    (_BRAND + rb"(?:hei[cxms]|hev[cx]|mif1|msf1)", "heic"),
     (rb"BM", "bmp"),
 ]
 _NOT_READ: list[tuple[bytes, str, str]] = [
-    (_BRAND + rb"(?:hei[cxms]|hev[cx])", "a HEIC image", _PHOTO),
-    (_BRAND + rb"(?:mif1|msf1|avci|avcs|jpeg|jpgs|j2ki|unci|vvic)", "a HEIF image", _PHOTO),
+    (_BRAND + rb"(?:avci|avcs|jpeg|jpgs|j2ki|unci|vvic)", "a HEIF image", _PHOTO),
     (rb"\xff\x0a|\0\0\0\x0cJXL ", "a JPEG XL image", _PICTURE),
     (rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "a JPEG 2000 image", _PICTURE),
     (rb"II\xbc\x01", "a JPEG XR image", _PICTURE),

@@ -11,7 +11,9 @@ _SRGB_TOLERANCE = 2
 # The color space that a profile names in its header (ICC.1:2022, 7.2.6), by channels.
 _SPACES = {1: b"GRAY", 3: b"RGB ", 4: b"CMYK"}
 
-_PROFILE = "icc-profile-data"
+_PROFILE, _WHITE = "icc-profile-data", "level-of-white"
+
+_WHITEST = 65_535
 
 
 def to_srgb(image: pyvips.Image) -> pyvips.Image:
@@ -65,6 +67,13 @@ def with_profile(image: pyvips.Image, profile: bytes | None) -> pyvips.Image:
     return image
 
 
+def with_white(image: pyvips.Image, bits: int) -> pyvips.Image:
+    """Return a 16-bit image whose levels have so many bits, the upper ones; the lower are 0."""
+    image = image.copy()
+    image.set_type(pyvips.GValue.gint_type, _WHITE, ((1 << bits) - 1) << (16 - bits))
+    return image
+
+
 def has_foreign_profile(color: pyvips.Image) -> bool:
     """Whether an ICC profile is embedded that changes levels, as sRGB's own does not."""
     change = _change_by_profile(color)
@@ -104,6 +113,8 @@ def _without_profile(image: pyvips.Image) -> pyvips.Image:
 
 
 def _through_profile(image: pyvips.Image) -> pyvips.Image:
+    if (white := _white_of(image)) != _WHITEST:
+        image = (image * (_WHITEST / white)).rint().cast("ushort")
     return image.icc_transform("srgb", embedded=True, intent="perceptual", depth=8)
 
 
@@ -114,7 +125,5 @@ def _to_8_bits(image: pyvips.Image) -> pyvips.Image:
 
 def _white_of(image: pyvips.Image) -> int:
     """Return the level of white of a 16-bit image."""
-    # libvips puts AVIF's 10 or 12 bits into the upper bits and leaves the lower ones 0.
-    deep = image.get("vips-loader").startswith("heifload") if image.get_typeof("vips-loader") else 0
-    bits = image.get("bits-per-sample") if deep else 16
-    return ((1 << bits) - 1) << (16 - bits)
+    white: int = image.get(_WHITE) if image.get_typeof(_WHITE) else _WHITEST
+    return white
