@@ -123,12 +123,10 @@ def chain(
     scored, uses["ScoreKFunction"] = used(built["ScoreKFunction"], endpoint, request)
     if refused(scored, image):
         return uses
-    request = events["RenderFunction"] | {
-        "source": sampled["source"],
-        "palette": scored["palette"],
-        "k": 32,
-    }
-    _, uses["RenderFunction"] = used(built["RenderFunction"], endpoint, request)
+    del scored["silhouette_beyond"]
+    request = events["RenderFunction"] | {"source": sampled["source"], "scores": [scored], "k": 32}
+    rendered, uses["RenderFunction"] = used(built["RenderFunction"], endpoint, request)
+    refused(rendered, image)
     return uses
 
 

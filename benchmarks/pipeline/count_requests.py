@@ -99,11 +99,8 @@ def main() -> None:
         }
         sampled, counted["sample"] = call("sample", {"upload": upload, "execution": EXECUTION})
         k = sampled["ks"][0]
-        fitted, counted["score_k"] = call(
-            "score_k",
-            {"k": k, "beyond": k - 1, "summary": sampled["summary"], "execution": EXECUTION},
-        )
-        palette = fitted.pop("palette")
+        request = {"k": k, "beyond": k - 1, "summary": sampled["summary"], "space": "oklab"}
+        fitted, counted["score_k"] = call("score_k", request | {"execution": EXECUTION})
         del fitted["silhouette_beyond"]
         chosen = {
             "source": sampled["source"],
@@ -112,7 +109,6 @@ def main() -> None:
             "picks": {"silhouette": k, "guarded": k},
             "silhouette_at": "edge",
             "k": k,
-            "palette": palette,
             "scores": [fitted],
             "execution": EXECUTION,
             "state_entered_at": {"Sample": datetime.now(UTC).isoformat()},
