@@ -4,7 +4,7 @@ import copy
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from samcli.yamlhelper import yaml_parse
@@ -64,6 +64,22 @@ def test_parameters_offer_what_uploads_may_ask_for() -> None:
                 limits = "from {MinValue:g} to {MaxValue:g}".format(**parameter)
                 assert values.phrase.endswith(limits)
     assert f"KMin + {options.MAX_SIZES}" in parameters["KMax"]["Description"]
+
+
+def test_palettes_are_read_and_start_no_execution() -> None:
+    endings = [f".{source}" for source in get_args(options.PaletteSource)]
+    event = RESOURCES["QuantizeStateMachine"]["Properties"]["Events"]["Upload"]["Properties"]
+    images, folders = event["Pattern"]["detail"]["object"]["$or"]
+    assert images == {"key": [{"anything-but": {"suffix": ["/", *endings]}}]}
+    assert folders == {"key": [{"suffix": "/"}], "size": [{"numeric": [">", 0]}]}
+    (read,) = (
+        statement
+        for statement in statements(RESOURCES["SampleRole"])
+        if statement["Action"] == "s3:GetObject"
+    )
+    assert [r["Fn::Sub"] for r in read["Resource"]] == [
+        f"${{InputBucket.Arn}}/*{e}" for e in endings
+    ]
 
 
 @pytest.mark.parametrize("bucket", of_type("AWS::S3::Bucket"))

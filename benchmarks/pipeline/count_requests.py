@@ -100,7 +100,8 @@ def main() -> None:
         sampled, counted["sample"] = call("sample", {"upload": upload, "execution": EXECUTION})
         k = sampled["ks"][0]
         request = {"k": k, "beyond": k - 1, "summary": sampled["summary"], "space": "oklab"}
-        fitted, counted["score_k"] = call("score_k", request | {"execution": EXECUTION})
+        request |= {"keep": [], "execution": EXECUTION}
+        fitted, counted["score_k"] = call("score_k", request)
         del fitted["silhouette_beyond"]
         chosen = {
             "source": sampled["source"],

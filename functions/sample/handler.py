@@ -17,6 +17,7 @@ with quick_imports():
     from quantization.service.sample import sample
     from quantization.service.stack_defaults import default_options
     from quantization.service.storage.keys import check_key, summary_key
+    from quantization.service.storage.palettes import fetch_palette
     from quantization.service.storage.s3 import make_client, storage_faults
     from quantization.service.storage.summaries import save_summary
     from quantization.service.storage.uploads import as_file, open_upload
@@ -42,6 +43,9 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     claim = ObjectKey(WORK_BUCKET, summary_key(request.upload, request.execution))
     upload = open_upload(s3, request.upload, max_bytes=MAX_BYTES)
     options = options_of(request.upload.backfill, upload["Metadata"], DEFAULTS)
+    given = options.palette
+    if isinstance(given, str):
+        given = fetch_palette(s3, request.upload.bucket, given)
     with as_file(upload["Body"]) as path:
         image = open_image(path, max_pixels=MAX_PIXELS)
         summary, sampled = sample(
@@ -49,6 +53,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
             request.upload,
             options,
             claim,
+            given=given,
             sample_size=SAMPLE_SIZE,
             whole_image=WHOLE_IMAGE,
             metadata=upload["Metadata"],

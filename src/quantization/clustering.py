@@ -1,16 +1,17 @@
 """Fit one K to the image's colors and say how good it is."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-from quantization.accents import accent_error, loses_hue, lost_accents
+from quantization.accents import loses_hue, lost_accents
 from quantization.color import from_space, srgb_to_oklab, to_space
+from quantization.measures import DECIMALS, measure_palette, most_used_first
 from quantization.nearest import nearest, squared_distances
 from quantization.options import Space
-from quantization.summary import Colors, Summary, draw_evenly
+from quantization.summary import NO_COLORS, Colors, Summary, draw_evenly
 
 RESTARTS = 8
 
@@ -30,9 +31,11 @@ _HUE_LOST = 3.0
 # A color that fills areas, with half of its cluster's weight, needs this share of its pixels.
 _NEARLY_HALF = 0.4
 
-# Silhouettes that agree so far are a tie, which the smaller K wins: the sample tells no more. Nor
-# do processors agree on every further digit of an error.
-_DECIMALS = 4
+# So many times the whole image: a point that no other one moves.
+_HEAVY = 1e6
+
+_NONE_FIXED: NDArray[np.float64] = np.empty((0, 3))
+
 # Distances are held for this many colors at a time, so that they stay in the processor's cache.
 _BLOCK = 256
 
@@ -45,13 +48,8 @@ class Fit(NamedTuple):
     silhouette : float or None
         Mean silhouette coefficient of the sample in -1..1, to four decimals, of as many clusters
         in RGB; None where it was not measured or is undefined.
-    inertia : float
-        Sum over the visible pixels of the squared RGB distance to the palette color.
-    error : float
-        Mean OKLab distance x 100 between a visible pixel and its palette color, to four decimals.
-    accent_error : float
-        The same of the accent that is worst served, of those whose hue is lost; 0 for none. See
-        `quantization.accents`.
+    inertia, error, accent_error : float
+        See `quantization.measures.Measures`.
     """
 
     palette: NDArray[np.uint8]
@@ -61,7 +59,7 @@ class Fit(NamedTuple):
     accent_error: float
 
 
-def fit(summary: Summary, k: int, space: Space) -> Fit:
+def fit(summary: Summary, k: int, space: Space, keep: NDArray[np.uint8] = NO_COLORS) -> Fit:
     """Cluster an image's colors into `k` and measure the result.
 
     The same arguments always give the same fit.
@@ -70,11 +68,13 @@ def fit(summary: Summary, k: int, space: Space) -> Fit:
     ----------
     summary : Summary
     k : int
-        Palette size, between 1 and the number of different colors in `summary.pooled`.
+        Palette size, between 1 and the number of different colors in `summary.pooled` and `keep`.
     space : "rgb" or "oklab"
         Where clusters are sought, and each color's nearest palette color. In "rgb" every pixel
         weighs the same, for the least squared error. In "oklab", for the eye, those of smooth
         areas weigh more, and lost accents too.
+    keep : uint8 array of shape (n, 3), n <= k
+        Colors, all different, that have to be in the palette. The others are fitted beside them.
 
     Raises
     ------
@@ -82,8 +82,8 @@ def fit(summary: Summary, k: int, space: Space) -> Fit:
         If the processor's arithmetic is broken: a number comes out that is none.
     """
     with np.errstate(invalid="raise", over="raise"):
-        clusters = find_clusters(summary, k)
-        palette = _most_used_first(find_palette(summary, k, space), summary.pooled, space)
+        clusters = find_clusters(summary, k, keep)
+        palette = most_used_first(find_palette(summary, k, space, keep), summary.pooled, space)
         measured = measure(summary, palette, space, clusters)
     numbers = [number for number in measured[1:] if number is not None]
     if not np.isfinite(numbers).all():
@@ -91,18 +91,19 @@ def fit(summary: Summary, k: int, space: Space) -> Fit:
     return measured
 
 
-def find_clusters(summary: Summary, k: int) -> NDArray[np.float64]:
+def find_clusters(
+    summary: Summary, k: int, keep: NDArray[np.uint8] = NO_COLORS
+) -> NDArray[np.float64]:
     """Return the centers of the `k` clusters that silhouettes are measured of: RGB levels.
 
-    How many colors an image is made of is asked in RGB whatever its palette is fitted in, for
-    there noise spreads all clusters alike. OKLab stretches the dark ones. The mixed colors at edges
-    weigh little, as those of all rough areas: they must not have clusters of their own in place of
-    a color of a few pixels.
+    The colors to keep are among them. How many colors an image is made of is asked in RGB whatever
+    its palette is fitted in, for there noise spreads all clusters alike. OKLab stretches the dark
+    ones. The mixed colors at edges weigh little, as those of all rough areas: they must not have
+    clusters of their own in place of a color of a few pixels.
     """
-    rgb, counts = summary.pooled
-    weights = counts.astype(np.float64)
+    points, weights = (array.astype(np.float64) for array in summary.pooled)
     weights *= summary.smoothness
-    return k_means(rgb.astype(np.float64), weights, k)
+    return k_means(points, weights, k, keep.astype(np.float64))
 
 
 def measure(
@@ -112,49 +113,44 @@ def measure(
 
     The clusters' centers, RGB levels, are those of the silhouette.
     """
-    pooled, (fine, counts), sample = summary.pooled, summary.fine, summary.sample
-    served = palette[nearest(fine, palette, space)]
-    squared = np.square(fine - served.astype(np.float64)).sum(axis=1)
-    drift = 100 * np.linalg.norm(srgb_to_oklab(fine) - srgb_to_oklab(served), axis=1)
-    accents = accent_error(pooled, palette, nearest(pooled.rgb, palette, space))
-    return Fit(
-        palette=palette,
-        silhouette=silhouette(sample, nearest_center(sample.rgb, clusters)),
-        inertia=float(pooled.counts.sum() * np.average(squared, weights=counts)),
-        error=round(float(np.average(drift, weights=counts)), _DECIMALS),
-        accent_error=round(accents, _DECIMALS),
-    )
+    sample = summary.sample
+    measures = measure_palette(summary, palette, space)
+    return Fit(palette, silhouette(sample, nearest_center(sample.rgb, clusters)), *measures)
 
 
-def silhouette_of(summary: Summary, k: int) -> float | None:
-    """Return the silhouette of the fit of one `k`, None if the image has not so many colors."""
-    if k > len(summary.pooled.rgb):
+def silhouette_of(summary: Summary, k: int, keep: NDArray[np.uint8] = NO_COLORS) -> float | None:
+    """Return the silhouette of the fit of one `k`, None if there is no palette of that size."""
+    if not len(keep) <= k <= len(keep) + len(_others(summary.pooled.rgb, keep)):
         return None
-    clusters = find_clusters(summary, k)
+    clusters = find_clusters(summary, k, keep)
     return silhouette(summary.sample, nearest_center(summary.sample.rgb, clusters))
 
 
-def find_palette(summary: Summary, k: int, space: Space) -> NDArray[np.uint8]:
+def find_palette(
+    summary: Summary, k: int, space: Space, keep: NDArray[np.uint8] = NO_COLORS
+) -> NDArray[np.uint8]:
     """Return the `k` colors, all different, that stand for an image's; see `fit`."""
     pooled = summary.pooled
-    if k == len(pooled.rgb):
-        centers = pooled.rgb.astype(np.float64)
+    others = _others(pooled.rgb, keep)
+    if k == len(keep) + len(others):
+        centers = np.concatenate([keep, others]).astype(np.float64)
     else:
         points, weights = to_space(pooled.rgb, space), pooled.counts.astype(np.float64)
         if space == "oklab":
             weights *= summary.smoothness
-        found = k_means(points, weights, k)
+        fixed = to_space(keep, space)
+        found = k_means(points, weights, k, fixed)
         if space == "oklab" and k > 1:
-            found = _keep_accents(pooled, points, weights, found)
+            found = _keep_accents(pooled, points, weights, found, fixed)
         centers = _exact(from_space(found, space), pooled, weights, space)
-    return _distinct(np.rint(centers).astype(np.uint8), pooled, space)
+        centers[: len(keep)] = keep
+    return _distinct(np.rint(centers).astype(np.uint8), k, pooled, space)
 
 
-def _most_used_first(palette: NDArray[np.uint8], colors: Colors, space: Space) -> NDArray[np.uint8]:
-    """Sort a palette by how many pixels have each color, estimated from the pooled ones."""
-    labels = nearest(colors.rgb, palette, space)
-    pixels = np.bincount(labels, colors.counts, minlength=len(palette))
-    return palette[np.argsort(-pixels, kind="stable")]
+def _others(points: NDArray[Any], kept: NDArray[Any]) -> NDArray[Any]:
+    """Return those of the points, of shape (m, 3), that are none of the ones kept."""
+    same = [(points == one).all(axis=1) for one in kept]
+    return points[~np.any(same, axis=0)] if same else points
 
 
 def nearest_center(
@@ -166,28 +162,69 @@ def nearest_center(
 
 
 def k_means(
-    points: NDArray[np.float64], weights: NDArray[np.float64], k: int
+    points: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    k: int,
+    fixed: NDArray[np.float64] = _NONE_FIXED,
 ) -> NDArray[np.float64]:
     """Return the centers of `k` clusters of weighted points, of shape (k, 3).
 
-    Lloyd's k-means from greedy k-means++ starts (Arthur & Vassilvitskii, 2007).
+    Lloyd's k-means from greedy k-means++ starts (Arthur & Vassilvitskii, 2007). The first centers
+    are those that are fixed, of shape (n, 3), n <= k. Where there are fewer places, so are centers.
     """
-    if k == len(points):
-        return points
+    free, others = k - len(fixed), _others(points, fixed)
+    if free == 0 or free >= len(others):
+        return np.concatenate([fixed, others[:free]])
     rows, drawn = draw_evenly(weights, _START_PIXELS, np.random.default_rng(0))
     if len(rows) < _LEAST_COLORS_PER_CLUSTER * k:
         rows, drawn = np.arange(len(points)), weights
-    kmeans = KMeans(k, n_init=RESTARTS, random_state=0).fit(points[rows], sample_weight=drawn)
-    centers: NDArray[np.float64] = kmeans.cluster_centers_
-    return centers if len(rows) == len(points) else _refine(points, weights, centers)
+    if len(fixed):
+        rng = np.random.default_rng(0)
+        starts = [_starts(points[rows], drawn, fixed, k, rng) for _ in range(RESTARTS)]
+        fits = [_lloyd(points[rows], drawn, start, fixed) for start in starts]
+        centers, _ = min(fits, key=lambda fit: fit[1])
+    else:
+        kmeans = KMeans(k, n_init=RESTARTS, random_state=0).fit(points[rows], sample_weight=drawn)
+        centers = kmeans.cluster_centers_
+    return centers if len(rows) == len(points) else _lloyd(points, weights, centers, fixed)[0]
 
 
-def _refine(
-    points: NDArray[np.float64], weights: NDArray[np.float64], centers: NDArray[np.float64]
+def _starts(
+    points: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    fixed: NDArray[np.float64],
+    k: int,
+    rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    kmeans = KMeans(len(centers), init=centers, n_init=1).fit(points, sample_weight=weights)
-    refined: NDArray[np.float64] = kmeans.cluster_centers_
-    return refined
+    """Draw centers besides those that are fixed, as the greedy k-means++ draws its next ones."""
+    centers = list(fixed)
+    squared = squared_distances(points, fixed).min(axis=1)
+    while len(centers) < k:
+        chances = np.cumsum(weights * squared)
+        drawn = np.searchsorted(chances, chances[-1] * rng.random(2 + int(np.log(k))))
+        candidates = points[np.minimum(drawn, len(points) - 1)]
+        left = np.minimum(squared, squared_distances(candidates, points))
+        best = (left @ weights).argmin()
+        centers.append(candidates[best])
+        squared = left[best]
+    return np.array(centers)
+
+
+def _lloyd(
+    points: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    centers: NDArray[np.float64],
+    fixed: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], float]:
+    """Improve centers, the first of which are fixed; return them and the inertia.
+
+    Each fixed one has a point that is too heavy to be moved.
+    """
+    held = np.full(len(fixed), _HEAVY * weights.sum())
+    kmeans = KMeans(len(centers), init=centers, n_init=1).fit(
+        np.concatenate([points, fixed]), sample_weight=np.concatenate([weights, held])
+    )
+    return np.concatenate([fixed, kmeans.cluster_centers_[len(fixed) :]]), kmeans.inertia_
 
 
 def _keep_accents(
@@ -195,6 +232,7 @@ def _keep_accents(
     points: NDArray[np.float64],
     weights: NDArray[np.float64],
     centers: NDArray[np.float64],
+    fixed: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Move centers to accents that have none, as long as that lowers the error.
 
@@ -207,7 +245,8 @@ def _keep_accents(
     colors : Colors of length m
     points, weights : float64 arrays of shape (m, 3) and (m,)
         The colors as they are clustered, in OKLab's coordinates.
-    centers : float64 array of shape (k, 3)
+    centers, fixed : float64 arrays of shape (k, 3) and (n, 3)
+        The first n centers, which are fixed, stay where they are.
     """
     lab = srgb_to_oklab(colors.rgb)
     weights, whole = weights.copy(), weights.sum()
@@ -234,6 +273,7 @@ def _keep_accents(
             gain = (weights * np.maximum(now - there, 0)).sum()
             loss = np.maximum(np.minimum(then, there) - np.minimum(now, there), 0)
             losses = np.bincount(own, taken_over * loss, minlength=len(centers))
+            losses[: len(fixed)] = np.inf
             missed_least = losses.argmin()
             if losses[missed_least] - gain < least:
                 best, least = (missed_least, center), losses[missed_least] - gain
@@ -241,7 +281,7 @@ def _keep_accents(
             break
         centers = centers.copy()
         centers[best[0]] = best[1]
-        centers = _refine(points, weights, centers)
+        centers, _ = _lloyd(points, weights, centers, fixed)
     return centers
 
 
@@ -296,15 +336,17 @@ def _exact(
     return centers
 
 
-def _distinct(palette: NDArray[np.uint8], colors: Colors, space: Space) -> NDArray[np.uint8]:
-    """Make all colors of a palette differ.
+def _distinct(
+    palette: NDArray[np.uint8], k: int, colors: Colors, space: Space
+) -> NDArray[np.uint8]:
+    """Return `k` different colors, those of a palette first.
 
     A place that two equal colors leave over goes to the color that is worst served.
     """
-    size, palette = len(palette), np.unique(palette, axis=0)
+    palette = np.unique(palette, axis=0)
     rounded = np.rint(colors.rgb).astype(np.uint8)
     points = to_space(rounded, space)
-    while len(palette) < size:
+    while len(palette) < k:
         distances = squared_distances(points, to_space(palette, space)).min(axis=1)
         worst = (distances * colors.counts).argmax()
         palette = np.vstack([palette, rounded[worst]])
@@ -342,7 +384,7 @@ def silhouette(colors: Colors, labels: NDArray[np.intp]) -> float | None:
     other = means.min(axis=1)
     widest = np.maximum(np.maximum(own, other), np.finfo(np.float32).tiny)
     coefficients = np.where(alone, 0, (other - own) / widest)
-    return round(float(np.average(coefficients, weights=colors.counts)), _DECIMALS)
+    return round(float(np.average(coefficients, weights=colors.counts)), DECIMALS)
 
 
 def _summed_distances(

@@ -1,5 +1,7 @@
 """Color spaces."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -104,6 +106,7 @@ def to_hex(palette: NDArray[np.uint8]) -> list[str]:
     return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in palette.tolist()]
 
 
-def from_hex(colors: list[str]) -> NDArray[np.uint8]:
+def from_hex(colors: Sequence[str]) -> NDArray[np.uint8]:
     """Read ``#rrggbb`` colors as RGB, uint8 of shape (k, 3)."""
-    return np.array([list(bytes.fromhex(color[1:])) for color in colors], dtype=np.uint8)
+    levels = bytes.fromhex("".join(color[1:] for color in colors))
+    return np.frombuffer(levels, dtype=np.uint8).reshape(-1, 3)

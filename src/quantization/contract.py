@@ -4,9 +4,7 @@ from typing import Annotated, Literal, get_args
 
 from msgspec import Meta, Struct
 
-from quantization.options import Criterion, ImageFormat, Options, PaletteSize
-
-HexColor = Annotated[str, Meta(pattern="^#[0-9a-f]{6}$", description="an sRGB color")]
+from quantization.options import Criterion, HexColor, ImageFormat, Options, PaletteSize
 
 
 class Backfill(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -52,6 +50,13 @@ class Source(Upload, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     width: int
     height: int
+    colors: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(
+            description="how many the visible pixels have; left out where they are too many to"
+            " count one by one, or where not all pixels were counted",
+        ),
+    ] = None
     ignored_metadata: Annotated[
         list[str], Meta(description="names of the object's metadata that are no options")
     ] = []

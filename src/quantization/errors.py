@@ -62,6 +62,12 @@ class InvalidOptions(RefusedImage):
     advice = "Upload the image again with metadata that the service knows, or with none."
 
 
+class UnreadablePalette(RefusedImage):
+    """The palette that the upload names is not there, or is none that can be read."""
+
+    advice = "Put the palette into the input bucket as a .gpl, .hex, .pal (JASC) or result's .json."
+
+
 class KeyTooLong(RefusedImage):
     """The object's key leaves no room for the endings of the results' keys."""
 

@@ -26,10 +26,16 @@ from threadpoolctl import threadpool_limits
 from quantization.contract import Result, Score, SilhouetteAt, Upload
 from quantization.decoding import Image, open_image
 from quantization.decoding.stored import Stored
-from quantization.errors import REFUSALS, EmptyImage, InvalidOptions, UnsupportedImage
+from quantization.errors import (
+    REFUSALS,
+    EmptyImage,
+    InvalidOptions,
+    UnreadablePalette,
+    UnsupportedImage,
+)
 from quantization.machine import ExecutionFailed, Machine, load
-from quantization.options import Criterion, Options, refuse_unknown
-from quantization.palette_files import palette_file
+from quantization.options import Criterion, HexColors, Options, refuse_unknown
+from quantization.palette_files import palette_at_hand, palette_file
 from quantization.service.messages import (
     FittedScore,
     ObjectCreated,
@@ -169,7 +175,7 @@ def quantize(
         `FittedScore` for each, and a `RenderRequest` when one is chosen.
     **options
         As a stack's (`quantization.options.Options`), with underscores for hyphens: ``k=16``,
-        ``criterion="guarded"``, ``palettes=["gpl", "css"]``.
+        ``criterion="guarded"``, ``palettes=["gpl", "css"]``. A `palette` may be a file.
 
     Returns
     -------
@@ -179,6 +185,8 @@ def quantize(
     ------
     InvalidOptions
         If there is no such option, or it does not take such a value.
+    UnreadablePalette
+        If the file that is given as a palette is none.
     UnsupportedImage, ImageTooLarge, EmptyImage
         If the image cannot be quantized.
     AllScoresFailed
@@ -220,6 +228,8 @@ def quantize(
     """
     given = _as_text(options)
     refuse_unknown(given)
+    if "palette" in given:
+        given["palette"] = palette_at_hand(given["palette"])
     asked = Options().updated(given)
     return quantize_with(source, asked, name=name, max_pixels=max_pixels, cores=cores, tell=tell)
 
@@ -351,6 +361,7 @@ class _Functions:
             request.upload,
             self._options,
             claim,
+            given=_given(self._options),
             sample_size=SAMPLE_SIZE,
             whole_image=True,
             metadata={},
@@ -386,6 +397,13 @@ def _as_text(options: dict[str, Option]) -> dict[str, str]:
         for name, value in options.items()
         if value is not None
     }
+
+
+def _given(options: Options) -> HexColors:
+    """Return the palette that is given, or none."""
+    if isinstance(options.palette, str):
+        raise UnreadablePalette(f"{options.palette}: no such file")
+    return options.palette
 
 
 def _name(source: Source) -> str:

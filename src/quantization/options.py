@@ -6,14 +6,13 @@ command, the JSON Schema of the result, and the table in README.
 """
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, Self, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct, inspect
 
 from quantization.errors import ImageTooLarge, InvalidOptions
-from quantization.palette_files import PaletteFormat
 
 Criterion = Literal["silhouette", "guarded"]
 """The rules that the state machine's ChooseK knows."""
@@ -30,6 +29,12 @@ LONGEST_SIDES: dict[ImageFormat, int] = {"webp": 16_383}
 Dither = Literal["none", "ordered", "diffusion"]
 """How the colors between those of the palette can be imitated."""
 
+PaletteFormat = Literal["gpl", "ase", "css"]
+"""What palettes can be written as, by file extensions."""
+
+PaletteSource = Literal["gpl", "hex", "pal", "json"]
+"""What a palette can be read from, by file extensions."""
+
 LARGEST_K = 256
 """A PNG has so many entries."""
 
@@ -38,6 +43,17 @@ LARGEST_K_BESIDE_TRANSPARENCY = LARGEST_K - 1
 
 PaletteSize = Annotated[int, Meta(ge=1, le=LARGEST_K)]
 """Number of colors."""
+
+MOST_GIVEN = LARGEST_K_BESIDE_TRANSPARENCY
+"""Colors of a palette that is given before it is known which image it is for."""
+
+HexColor = Annotated[str, Meta(pattern="^#[0-9a-f]{6}$", description="an sRGB color")]
+
+HexColors = Annotated[tuple[HexColor, ...], Meta(extra_json_schema={"maxItems": MOST_GIVEN})]
+
+# Its ending is no pattern of the type: in a union with an array msgspec 0.22 crashes of one.
+PaletteKey = str
+"""Of an object beside the uploads that is a palette, by its extension a `PaletteSource`."""
 
 MAX_SIZES = 64
 """The widest window. Each K is a function call, and so many palettes of the largest K still fit
@@ -50,7 +66,8 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Raises
     ------
     InvalidOptions
-        If the window of K is empty or has more than `MAX_SIZES` sizes.
+        If the window of K is empty or has more than `MAX_SIZES` sizes, the colors to keep have no
+        room in all of its palettes, or a palette is given besides, or one of too many colors.
     """
 
     criterion: Annotated[
@@ -73,6 +90,14 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     k: Annotated[
         PaletteSize | None, Meta(description="exactly so many colors, in place of k-min and k-max")
     ] = None
+    keep: Annotated[
+        HexColors,
+        Meta(description="colors that the palette has to have; the others are fitted around them"),
+    ] = ()
+    palette: Annotated[
+        HexColors | PaletteKey,
+        Meta(description="the whole palette: nothing is fitted, and no K chosen"),
+    ] = ()
     space: Annotated[
         Space,
         Meta(
@@ -110,12 +135,23 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 f"k-min {self.k_min} to k-max {self.k_max} are {sizes} sizes;"
                 f" at most {MAX_SIZES} are tried"
             )
+        for name, given in (("keep", self.keep), ("palette", self.palette)):
+            if not isinstance(given, str) and len(given) > MOST_GIVEN:
+                raise InvalidOptions(f"{name} has {len(given)} colors; at most {MOST_GIVEN} fit")
+        if self.keep and self.palette:
+            raise InvalidOptions("keep adds to a fitted palette, palette is one; leave one out")
+        if len(self.keep) > self.k_min:
+            raise InvalidOptions(
+                f"keep has {len(self.keep)} colors; palettes of {self.k_min} have no room for them"
+            )
 
     def updated(self, given: Mapping[str, str]) -> Self:
         """Return these options with those changed that are given, as text, by their names.
 
-        An end of the window that is not given moves with the other one where it has to: the
-        window keeps its width. Names of no option are ignored; see `ignored_metadata`.
+        What is not given gives way. An end of the window moves with the other one where it has to:
+        the window keeps its width, and begins with palettes that have room for the colors to keep.
+        `keep` replaces a `palette`, and a `palette` what was to be kept. Names of no option are
+        ignored; see `ignored_metadata`.
 
         Raises
         ------
@@ -125,24 +161,37 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         values = {
             field.name: _parse(name, given[name]) for name, field in FIELDS.items() if name in given
         }
-        return msgspec.structs.replace(self, **values, **self._window(values))
+        return msgspec.structs.replace(self, **self._giving_way(values) | values)
 
-    def _window(self, values: Mapping[str, Any]) -> dict[str, int]:
-        """Return the ends of the window that follow from what is given."""
-        width = self.k_max - self.k_min
-        match values:
-            case {"k": int(), "k_min": _} | {"k": int(), "k_max": _}:
+    def _giving_way(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options that are not given and give way to those that are."""
+        of_fits = [n for n, f in FIELDS.items() if f.name in _OF_FITS and f.name in values]
+        if "palette" in values:
+            if of_fits:
+                raise InvalidOptions(
+                    f"palette stands in place of a fitted one; leave out {', '.join(of_fits)}"
+                )
+            return {"keep": ()}
+        return {"palette": (), **self._window(values)} if of_fits else {}
+
+    def _window(self, values: Mapping[str, Any]) -> dict[str, int | None]:
+        """Return the window of K, and `k` if it is still of one size."""
+        if "k" in values:
+            if "k_min" in values or "k_max" in values:
                 raise InvalidOptions("k stands in place of k-min and k-max; leave these out")
-            case {"k": int(k)}:
-                return {"k_min": k, "k_max": k}
-            case {"k_min": _, "k_max": _}:
-                return {}
-            case {"k_min": int(k_min)} if k_min > self.k_max:
-                return {"k_max": min(k_min + width, LARGEST_K)}
-            case {"k_max": int(k_max)} if k_max < self.k_min:
-                return {"k_min": max(k_max - width, 1)}
-        return {}
+            return {"k_min": values["k"], "k_max": values["k"]}
+        width, kept = self.k_max - self.k_min, len(values.get("keep", self.keep))
+        k_min = values.get("k_min", max(self.k_min, kept))
+        k_max = values.get("k_max", self.k_max)
+        if k_min > k_max and "k_max" not in values:
+            k_max = min(k_min + width, LARGEST_K)
+        elif k_min > k_max and "k_min" not in values:
+            k_min = max(k_max - width, min(kept, k_max), 1)
+        return {"k_min": k_min, "k_max": k_max, "k": self.k if k_min == k_max == self.k else None}
 
+
+_OF_FITS = {"k_min", "k_max", "k", "keep"}
+"""Fields that are of no use where the palette is given."""
 
 FIELDS = {field.name.replace("_", "-"): field for field in msgspec.structs.fields(Options)}
 """The fields of `Options` by the names of the options."""
@@ -229,17 +278,25 @@ def values_of(name: str) -> Values:
     declared = FIELDS[name].type
     choices = _choices(declared)
     listed = ", ".join(choices)
+    colors = "a list of hex colors, such as #ffcc00"
     match _plain(declared):
         case inspect.LiteralType():
             return Values(choices, False, f"one of {listed}")
         case inspect.VarTupleType(item_type=inspect.LiteralType()):
             return Values(choices, True, f"some of {listed}")
+        case inspect.VarTupleType():
+            return Values((), True, colors)
+        case inspect.UnionType():
+            return Values((), True, f"{colors}, or the key of a palette: {', '.join(_ENDINGS)}")
         case inspect.IntType(ge=least, le=largest):
             return Values((), False, f"a whole number from {least} to {largest}")
         case inspect.FloatType(ge=least, le=largest):
             return Values((), False, f"a number from {least:g} to {largest:g}")
         case other:
             raise TypeError(f"{name} is declared as {other}, which has no form as text")
+
+
+_ENDINGS = tuple(f".{source}" for source in get_args(PaletteSource))
 
 
 def _choices(declared: object) -> tuple[str, ...]:
@@ -264,22 +321,41 @@ def _plain(declared: object) -> inspect.Type:
     if isinstance(kind, inspect.Metadata):
         kind = kind.type
     if isinstance(kind, inspect.UnionType):
-        (kind,) = (part for part in kind.types if not isinstance(part, inspect.NoneType))
+        parts = [part for part in kind.types if not isinstance(part, inspect.NoneType)]
+        return parts[0] if len(parts) == 1 else kind
     return kind
 
 
 def _parse(name: str, given: str) -> Any:
-    refusal = f"{name} {given!r} is not {values_of(name).phrase}"
+    declared = FIELDS[name].type
     try:
-        return msgspec.convert(_READERS[type(_plain(FIELDS[name].type))](given), FIELDS[name].type)
+        return msgspec.convert(_read(_plain(declared), given), declared)
     except ValueError as error:  # msgspec's ValidationError is one.
-        raise InvalidOptions(refusal) from error
+        raise InvalidOptions(f"{name} {given!r} is not {values_of(name).phrase}") from error
 
 
-# Spaces do as well as commas between several values: some tools cannot send commas.
-_READERS: dict[type[inspect.Type], Callable[[str], object]] = {
-    inspect.IntType: int,
-    inspect.FloatType: float,
-    inspect.LiteralType: str,
-    inspect.VarTupleType: lambda given: list(dict.fromkeys(given.replace(",", " ").split())),
-}
+def _read(kind: inspect.Type, given: str) -> object:
+    """Read a text as a value of this kind, which need not be valid."""
+    match kind:
+        case inspect.IntType():
+            return int(given)
+        case inspect.FloatType():
+            return float(given)
+        case inspect.VarTupleType(item_type=inspect.LiteralType()):
+            return _several(given)
+        case inspect.UnionType() if given.endswith(_ENDINGS):
+            return given
+        case inspect.VarTupleType() | inspect.UnionType():
+            return list(dict.fromkeys(map(hex_color, _several(given))))
+    return given
+
+
+def _several(given: str) -> list[str]:
+    """Split at spaces as well as at commas: some tools cannot send commas."""
+    return list(dict.fromkeys(given.replace(",", " ").split()))
+
+
+def hex_color(given: str) -> HexColor:
+    """Return a color as ``#rrggbb``, whatever its case, without the # or with a digit a channel."""
+    digits = given.removeprefix("#").lower()
+    return "#" + (digits if len(digits) != 3 else "".join(2 * digit for digit in digits))

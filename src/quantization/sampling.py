@@ -11,7 +11,7 @@ from quantization.histogram import ColorCount, pool, with_solid
 from quantization.options import LARGEST_K_BESIDE_TRANSPARENCY
 from quantization.pixel_sample import CANDIDATES, PixelSample, clean_sample
 from quantization.smoothness import Smoothness
-from quantization.summary import Colors, Summary, draw_evenly
+from quantization.summary import NO_COLORS, Colors, Summary, draw_evenly
 
 MOST_FINE = 32_768
 """Rows of `Summary.fine`."""
@@ -22,7 +22,7 @@ STRIP_PIXELS = 2**24
 _TRANSPARENT_PIXELS = 2**22
 """Of strips with transparency fewer are taken at once: each takes up to 50 bytes meanwhile."""
 
-_EMPTY = Colors.once_each(np.empty((0, 3), dtype=np.uint8))
+_EMPTY = Colors.once_each(NO_COLORS)
 
 
 def summarize(
@@ -31,6 +31,7 @@ def summarize(
     pixels: int,
     k_min: int,
     k_max: int,
+    keep: NDArray[np.uint8] = NO_COLORS,
     sample_size: int,
     whole_image: bool = True,
     seed: int = 0,
@@ -45,6 +46,8 @@ def summarize(
         How many there are in all strips together.
     k_min, k_max : int
         The window of palette sizes, 1 <= k_min <= k_max <= 256.
+    keep : uint8 array of shape (n, 3), n <= k_min
+        Colors, all different, that palettes have whether the image has them or not.
     sample_size : int
         Pixels to measure silhouettes on, at least 2.
     whole_image : bool
@@ -81,12 +84,12 @@ def summarize(
         k_min, k_max = (min(k, LARGEST_K_BESIDE_TRANSPARENCY) for k in (k_min, k_max))
     if count is None:
         everything = Colors.once_each(draw.rgb)
-        distinct = len(np.unique(draw.rgb, axis=0))
+        distinct = _distinct(draw.rgb, keep)
         pooled, fine, exact = everything, everything, True
         weights = np.ones(len(everything.rgb), dtype=np.float32)
     else:
         fine, exact = count.colors()
-        distinct = len(fine.rgb)
+        distinct = _distinct(fine.rgb, keep) if exact else len(fine.rgb)
         if exact:
             pooled = fine
         else:
@@ -104,6 +107,11 @@ def summarize(
         sample = clean_sample(draw, sample_size, rng)
     summary = Summary(pooled, weights, fine, sample)
     return summary, candidate_ks(distinct, k_min, k_max)
+
+
+def _distinct(rgb: NDArray[np.floating | np.uint8], keep: NDArray[np.uint8]) -> int:
+    """Count the different colors."""
+    return len(np.unique(np.concatenate([rgb, keep]), axis=0))
 
 
 def _parts(strip: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+NO_COLORS: NDArray[np.uint8] = np.empty((0, 3), dtype=np.uint8)
+
 
 class Colors(NamedTuple):
     """Colors, and how many pixels have each.
@@ -57,6 +59,11 @@ class Summary(NamedTuple):
             for name in _OF_COLORS
             for part, array in getattr(self, name)._asdict().items()
         } | {"smoothness": self.smoothness}
+
+    def distinct(self) -> int | None:
+        """Return how many colors the pixels have; None where not all were counted one by one."""
+        exact = np.array_equal(self.pooled.rgb, self.fine.rgb)
+        return len(self.fine.rgb) if exact else None
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:

@@ -15,8 +15,9 @@ from rich.console import Console
 
 import quantization
 from quantization.contract import Result
-from quantization.errors import InvalidOptions
+from quantization.errors import InvalidOptions, UnreadablePalette
 from quantization.options import FIELDS, Options, description_of, values_of
+from quantization.palette_files import palette_at_hand
 from quantization_client.entry import INTERRUPTED, NO_READER
 from quantization_client.finding import (
     STANDARD,
@@ -61,7 +62,7 @@ With --json, standard output has one line of JSON for each image, when it is don
   execution  ARN of the execution, on a stack
   seconds    from its start to its end
   k          number of colors
-  criterion  by which it was chosen
+  criterion  by which it was chosen, unless the palette was given
   frames     or pages in the file, of which the first was quantized
   picks      number of colors by each criterion
   silhouette_at  "peak" or "edge", as in the result
@@ -143,7 +144,7 @@ def quantize(options: argparse.Namespace, runner: MakeRunner) -> int:
             if options.out == STANDARD:
                 outcomes = list(map(_to_standard_output, outcomes))
         code = SOME_FAILED if any(outcome.error for outcome in outcomes) else ALL_DONE
-    except (UsageError, InvalidOptions) as error:
+    except (UsageError, InvalidOptions, UnreadablePalette) as error:
         errors.print(f"error: {error}", style="red", markup=False)
         return BAD_USAGE
     except StackError as error:
@@ -345,9 +346,13 @@ def given_options(options: argparse.Namespace) -> dict[str, str]:
     ------
     InvalidOptions
         If no stack would take them.
+    UnreadablePalette
+        If a file is named that has none.
     """
     asked = {name: getattr(options, field.name) for name, field in FIELDS.items()}
     metadata = {name: value for name, value in asked.items() if value is not None}
+    if "palette" in metadata:
+        metadata["palette"] = palette_at_hand(metadata["palette"])
     # A stack has defaults of its own, of which nothing is known here but that they may fit.
     Options().updated(metadata)
     return metadata

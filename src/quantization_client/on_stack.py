@@ -9,7 +9,7 @@ from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from quantization.errors import InvalidOptions
+from quantization.errors import InvalidOptions, UnreadablePalette
 from quantization_client import main as command
 from quantization_client.backfill import Backfill, upload_list
 from quantization_client.entry import INTERRUPTED
@@ -104,7 +104,7 @@ def _backfill(options: argparse.Namespace, connect: Callable[[], Stack], console
         with BucketDisplay(notes) as display:
             backfill.follow(display.update)
         summary = backfill.summary()
-    except (UsageError, InvalidOptions) as error:
+    except (UsageError, InvalidOptions, UnreadablePalette) as error:
         console.print(f"error: {error}", style="red", markup=False)
         return BAD_USAGE
     except (StackError, BotoCoreError, ClientError) as error:

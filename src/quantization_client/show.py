@@ -193,7 +193,7 @@ def json_line(outcome: Outcome) -> str:
     )
     if result := outcome.result:
         line.k = result.k
-        line.criterion = result.options.criterion
+        line.criterion = result.options.criterion if result.picks else None
         line.frames = result.source_file.frames
         line.picks = dict(result.picks)
         line.silhouette_at = result.silhouette_at

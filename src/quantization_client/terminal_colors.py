@@ -5,7 +5,7 @@ from functools import cache
 from rich.console import Console
 from rich.text import Text
 
-from quantization.contract import HexColor
+from quantization.options import HexColor
 
 
 def shows_palettes(console: Console) -> bool:

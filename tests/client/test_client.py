@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mypy_boto3_s3 import S3Client
 from mypy_boto3_stepfunctions import SFNClient
 
+from emulator.engine import ROOT
 from quantization.options import FIELDS
 from quantization_client.finding import find_jobs, same_names
 from quantization_client.follow import PAGE_SIZE, Execution
@@ -199,6 +200,9 @@ def test_what_cannot_be_done_is_bad_usage(folder: Path, images: list[str]) -> No
         (["--k-min", "17", "--k-max", "16"], "k-min 17 is above k-max 16"),
         (["--k-max", "257"], "k-max '257' is not a whole number from 1 to 256"),
         (["--error-budget", "50"], "error-budget '50' is not a number from 0.1 to 20"),
+        (["--keep", "red"], "keep 'red' is not a list of hex colors"),
+        (["--palette", "README.md"], "palette 'README.md' is not a list of hex colors"),
+        (["--palette", str(ROOT / "events/upload.json")], "upload.json is not read as a palette"),
     ],
 )
 def test_what_no_stack_takes_is_bad_usage(
@@ -207,6 +211,19 @@ def test_what_no_stack_takes_is_bad_usage(
     assert main(["none.jpg", "--stack", "none", *arguments]) == BAD_USAGE
 
     assert said in capsys.readouterr().err
+
+
+def test_palette_file_is_given_as_its_colors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, photo: Path
+) -> None:
+    (tmp_path / "Brand.GPL").write_text("GIMP Palette\n255 204 0\n0 0 0\n255 204 0\n")
+    monkeypatch.chdir(tmp_path)
+
+    assert main([str(photo), "--palette", "Brand.GPL", "--palettes", "css"]) == 0
+
+    result = json.loads((tmp_path / "out/china.json").read_text())
+    assert result["options"]["palette"] == ["#ffcc00", "#000000"]
+    assert {swatch["color"] for swatch in result["palette"]} == {"#ffcc00", "#000000"}
 
 
 def test_every_option_has_a_flag_of_its_name() -> None:

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 from PIL.GimpPaletteFile import GimpPaletteFile
 
 from quantization.contract import Result, Swatch
-from quantization.palette_files import WRITERS, to_ase, to_css, to_gpl
+from quantization.errors import UnreadablePalette
+from quantization.options import MOST_GIVEN, PaletteFormat, PaletteSource
+from quantization.palette_files import READERS, WRITERS, read_palette, to_ase, to_css, to_gpl
 from quantization_client import palettes as command
 from tests.test_contract import RESULT
 
@@ -73,6 +76,80 @@ def test_css_is_read_by_tinycss2(name: str, palette: list[Swatch]) -> None:
     assert [(d.name, tinycss2.serialize(d.value).strip()) for d in declarations] == [
         (f"--color-{number}", color) for number, color in enumerate(colors(palette), 1)
     ]
+
+
+def different(given: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(given))
+
+
+def test_every_format_that_is_declared_is_written_or_read() -> None:
+    assert tuple(WRITERS) == get_args(PaletteFormat)
+    assert tuple(READERS) == get_args(PaletteSource)
+
+
+@given(names, palettes)
+def test_written_gimp_palette_is_read_again(name: str, palette: list[Swatch]) -> None:
+    assert read_palette("a.gpl", to_gpl(name, palette)) == different(colors(palette))
+
+
+comments = st.sampled_from(["#", "# a comment 1 2 3", "Columns: 4", "Name: 1 2 3"])
+levels = st.tuples(*3 * [st.integers(0, 255)])
+rows = st.builds(
+    lambda rgb, gap, name: gap.join(map(str, rgb)) + name,
+    levels,
+    st.sampled_from([" ", "   ", "\t"]),
+    st.sampled_from(["", "\tUntitled", " 12 gauge", "\t# one"]),
+)
+
+
+@given(st.lists(comments), st.lists(comments | rows, max_size=100), st.sampled_from(["\n", "\r\n"]))
+def test_gimp_palette_is_read_as_pillow_reads_it(
+    before: list[str], lines: list[str], end: str
+) -> None:
+    content = end.join(["GIMP Palette", *before, *lines, "1 2 3", ""]).encode()
+
+    theirs, _ = GimpPaletteFile(io.BytesIO(content)).getpalette()
+    expected = [f"#{theirs[i : i + 3].hex()}" for i in range(0, len(theirs), 3)]
+    assert read_palette("a.GPL", content) == different(expected)
+
+
+@given(st.lists(hex_colors, min_size=1, max_size=255))
+def test_all_formats_say_the_same(listed: list[str]) -> None:
+    levels = [tuple(bytes.fromhex(color[1:])) for color in listed]
+    of_jasc = ["JASC-PAL", "0100", str(len(levels)), *("{} {} {}".format(*rgb) for rgb in levels)]
+    files = {
+        "pal": "\r\n".join([*of_jasc, ""]),
+        "hex": "\n".join(color[1:].upper() for color in listed),
+        "json": json.dumps({"palette": [{"color": c, "share": 0.1} for c in listed], "k": 1}),
+        "gpl": "\ufeffGIMP Palette\n" + "\n".join("{} {} {}".format(*rgb) for rgb in levels),
+    }
+    assert files.keys() == READERS.keys()
+    for ending, text in files.items():
+        assert read_palette(f"a b.{ending}", text.encode()) == different(listed)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.gpl", b"", "does not begin with 'GIMP Palette'"),
+        ("a.gpl", b"GIMP Palette\nName: a\n", "0 colors"),
+        ("a.gpl", b"GIMP Palette\n1 2\n", "'1 2' does not begin with three levels"),
+        ("a.gpl", b"GIMP Palette\n1 2 256\n", "three levels from 0 to 255"),
+        ("a.pal", b"RIFF\x10\0\0\0PAL data", "those of RIFF are not read"),
+        ("a.pal", b"JASC-PAL\n0100\n3\n0 0 0\n", "says 3 colors and has 1"),
+        ("a.pal", b"JASC-PAL\n0100\nmany\n0 0 0\n", "many"),
+        ("a.hex", b"ffffff\nwhite\n", "Expected `str` matching"),
+        ("a.hex", b"\xff\xd8\xff\xe0", "Expected `str` matching"),
+        ("a.json", b"{}", "missing required field `palette`"),
+        ("a.json", b"{", "truncated"),
+        ("a.ase", b"ASEF", "none of the endings gpl, hex, pal, json"),
+        ("gpl", b"GIMP Palette\n1 2 3\n", "none of the endings"),
+        ("a.hex", "\n".join(f"{n:06x}" for n in range(MOST_GIVEN + 1)).encode(), "256 colors"),
+    ],
+)
+def test_what_is_no_palette_is_refused(name: str, content: bytes, said: str) -> None:
+    with pytest.raises(UnreadablePalette, match=said):
+        read_palette(name, content)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from quantization.contract import Score, Source, SourceFile
+from quantization.contract import Score, Source, SourceFile, Swatch
 from quantization.decoding import Image, open_image
 from quantization.options import Options
 from quantization.report import previews
@@ -162,6 +162,67 @@ def test_frames_that_are_left_out_are_told(preview: Preview) -> None:
         report(result_with(source_file=several), preview, {})
     )
     assert "frames" not in text_of(report(result_with(), preview, {}))
+
+
+@pytest.mark.parametrize(
+    ("options", "k", "colors", "said"),
+    [
+        (Options(palette=("#000000",)), 1, 12, "1 color: the palette that was given."),
+        (Options(palette=("#000000",)), 1, 12, "The image itself has 12."),
+        (Options(k_min=16, k_max=16, k=16), 16, 20, "asked for. The image itself has 20."),
+        (Options(k_min=16, k_max=16, k=16), 16, 16, "as many as were asked for."),
+        (Options(k_min=16, k_max=16, k=16), 16, None, "as many as were asked for."),
+        (
+            Options(keep=("#000000", "#ffffff")),
+            5,
+            3,
+            "The image has only 3 colors; all are kept beside those given, and nothing changes.",
+        ),
+        (
+            Options(keep=tuple(f"#00000{n}" for n in range(8))),
+            8,
+            None,
+            "Fewer would not be all that have to be kept.",
+        ),
+    ],
+)
+def test_reason_tells_what_was_given_and_what_the_image_has(
+    options: Options, k: int, colors: int | None, said: str
+) -> None:
+    source = msgspec.structs.replace(result_with().source, colors=colors)
+    result = result_with(
+        source=source,
+        options=options,
+        k=k,
+        scores=scores_of({k: (0.5, 1.0)}),
+        picks={} if options.palette else {"silhouette": k, "guarded": k},
+        silhouette_at="edge",
+    )
+    if len(options.keep) == 8:
+        more = scores_of({9: (0.4, 1.0)})
+        result = msgspec.structs.replace(result, scores=result.scores + more)
+
+    assert why(result).endswith(said) or said in why(result).partition(" The image itself")[0]
+
+
+def test_report_of_a_given_palette_has_no_curves(preview: Preview) -> None:
+    (score,) = scores_of({2: (None, 1.5)})
+    score = msgspec.structs.replace(score, palette=["#336699", "#ff0000"])
+    unused = [Swatch("#336699", 1.0), Swatch("#ff0000", 0.0)]
+    result = result_with(
+        options=Options(palette=("#ff0000", "#336699")),
+        picks={},
+        k=2,
+        scores=[score],
+        palette=unused,
+        sample_size=0,
+    )
+    text = text_of(report(result, preview, {"Sample": 1.0, "Render": 1.0}))
+
+    assert "2 colors: the palette that was given. Nothing was fitted." in text
+    assert "#336699 100.0% #ff0000 0.0%" in text
+    assert "2 &ndash; 1.500 0.0 1" in text
+    assert "Silhouette: higher" not in text
 
 
 def test_nothing_comes_from_elsewhere(preview: Preview) -> None:

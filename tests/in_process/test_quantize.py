@@ -25,12 +25,14 @@ from functions.sample import handler as sample
 from functions.score_k import handler as score_k
 from quantization import in_process, quantize
 from quantization.clustering import Fit, fit
+from quantization.color import to_hex
 from quantization.contract import Result
 from quantization.errors import (
     AllScoresFailed,
     EmptyImage,
     ImageTooLarge,
     InvalidOptions,
+    UnreadablePalette,
     UnsupportedImage,
 )
 from quantization.machine import Machine, load
@@ -110,6 +112,11 @@ def test_what_is_told_of_an_image_agrees(pixels: NDArray[np.uint8]) -> None:
         ({}, {"png", "html", "json"}),
         ({"format": "webp", "palettes": "gpl, ase"}, {"webp", "html", "json", "gpl", "ase"}),
         ({"palettes": ["css"], "k": 5, "dither": "ordered"}, {"png", "html", "json", "css"}),
+        ({"keep": ["#ff0000", "#fff"], "k_max": 9}, {"png", "html", "json"}),
+        (
+            {"palette": ["#102030", "#f0e0d0", "#00f"], "palettes": "gpl"},
+            {"png", "html", "json", "gpl"},
+        ),
     ],
 )
 def test_functions_of_a_stack_write_the_same(
@@ -147,6 +154,48 @@ def test_functions_of_a_stack_write_the_same(
         assert without_provenance(path.suffix, path.read_bytes()) == without_provenance(
             path.suffix, theirs
         )
+
+
+def test_palette_of_one_image_is_given_to_another(photo: Path, tmp_path: Path) -> None:
+    first = quantize(photo, k=5, palettes="gpl").write(tmp_path / "first")
+    known = quantize(photo, k=5).palette
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+
+    for file in (first["gpl"], first["result"]):
+        second = quantize(pixels, palette=str(file))
+
+        assert sorted(second.palette.tolist()) == sorted(known.tolist())
+        assert (second.k, second.picks, second.silhouette_at) == (5, {}, None)
+        (score,) = second.scores
+        assert (score.silhouette, sorted(score.palette)) == (None, sorted(to_hex(known)))
+        distances = np.square(pixels[:, :, None] - second.palette.astype(int)).sum(axis=-1)
+        of_rgb = quantize(pixels, palette=str(file), space="rgb")
+        drawn = np.square(pixels - of_rgb.pixels().astype(int)).sum(axis=-1)
+        np.testing.assert_array_equal(drawn, distances.min(axis=-1))
+        assert of_rgb.scores[0].inertia == drawn.sum()
+        assert "the palette that was given" in second.report()
+
+
+def test_colors_to_keep_are_in_every_palette(photo: Path) -> None:
+    keep = {"#ff0000", "#00ff00"}
+    quantized = quantize(photo, keep=keep, k_max=10)
+
+    assert {*quantized.result.options.keep} == keep
+    assert all(keep < {*score.palette} for score in quantized.scores)
+    assert keep < {swatch.color for swatch in quantized.result.palette}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [("none.gpl", None, "no such file"), ("a.gpl", b"hello", "is not read as a palette")],
+)
+def test_palette_that_is_none_is_refused(
+    photo: Path, tmp_path: Path, name: str, content: bytes | None, said: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UnreadablePalette, match=said):
+        quantize(photo, palette=str(tmp_path / name))
 
 
 def test_number_of_cores_changes_nothing(photo: Path) -> None:
@@ -222,10 +271,10 @@ def test_missing_file_is_an_error_of_the_system(tmp_path: Path) -> None:
 
 
 def test_k_that_cannot_be_fitted_is_left_out(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail_at_9(summary: Summary, k: int, space: Space) -> Fit:
+    def fail_at_9(summary: Summary, k: int, space: Space, keep: NDArray[np.uint8]) -> Fit:
         if k == 9:
             raise FloatingPointError
-        return fit(summary, k, space)
+        return fit(summary, k, space, keep)
 
     monkeypatch.setattr(score, "fit", fail_at_9)
 

@@ -3,7 +3,8 @@
 The key is JSON: ``{"sample": ERROR}``, ``{"render": ERROR}``, ``{"score": {K: ERROR}}`` raise an
 error of that name; ``{"once": true}`` raises each only on the first call; ``{"slow": SECONDS}``
 makes ScoreK sleep; ``{"silhouettes": {K: VALUE}}`` and ``{"errors": {K: VALUE}}`` set what ScoreK
-returns; ``{"options": {NAME: VALUE}}`` is what the upload asks for.
+returns; ``{"options": {NAME: VALUE}}`` is what the upload asks for, and ``{"given": SCORE}``
+is of its palette.
 """
 
 import json
@@ -29,8 +30,10 @@ def sample(event: dict[str, Any], _context: object) -> dict[str, Any]:
             "k_min": 8,
             "k_max": 32,
             "space": "oklab",
+            "keep": [],
         }
         | script.get("options", {}),
+        "given": script.get("given"),
     }
 
 
@@ -47,7 +50,8 @@ def score_k(event: dict[str, Any], _context: object) -> dict[str, Any]:
         "inertia": 100.0 / event["k"],
         "error": script.get("errors", {}).get(k, 1.0 / event["k"]),
         "accent_error": 0.0,
-        "palette": [f"#0000{i:02x}" for i in range(event["k"])],
+        "palette": event["keep"]
+        + [f"#0000{i:02x}" for i in range(event["k"] - len(event["keep"]))],
     }
 
 

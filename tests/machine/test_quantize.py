@@ -115,6 +115,27 @@ def test_sizes_beyond_the_window_tell_a_peak_from_an_edge(
     assert all("silhouette_beyond" not in score for score in request["scores"])
 
 
+@pytest.mark.parametrize("keep", [[], ["#ff0000"], ["#ff0000", "#00ff00"]])
+def test_colors_to_keep_reach_every_k(machine: ScriptedMachine, keep: list[str]) -> None:
+    ended = machine({"options": {"keep": keep}})
+
+    request = json.loads(ended["output"])
+    assert [score["palette"][: len(keep)] for score in request["scores"]] == [keep] * 4
+
+
+def test_palette_that_is_given_is_rendered_without_any_fit(machine: ScriptedMachine) -> None:
+    measures = {"silhouette": None, "inertia": 1.0, "error": 0.5, "accent_error": 0.0}
+    given = {"k": 2, **measures, "palette": ["#ff0000", "#0000ff"]}
+    ended = machine({"ks": [], "options": {"palette": ["#0000ff", "#ff0000"]}, "given": given})
+
+    states = ["CheckInput", "Sample", "CheckPalette", "TakePalette", "Render"]
+    assert entered(machine.history(ended)) == states
+    request = json.loads(ended["output"])
+    assert (request["picks"], request["silhouette_at"]) == ({}, None)
+    assert (request["k"], request["scores"]) == (2, [given])
+    assert list(request["state_entered_at"]) == ["Sample", "Render"]
+
+
 def test_single_k_without_silhouette_is_rendered(machine: ScriptedMachine) -> None:
     ended = machine({"ks": [1], "silhouettes": {"1": None}})
 
@@ -148,6 +169,7 @@ def test_no_k_at_all_fails(machine: ScriptedMachine) -> None:
         ("sample", "EmptyImage"),
         ("sample", "ObjectGone"),
         ("sample", "InvalidOptions"),
+        ("sample", "UnreadablePalette"),
         ("sample", "KeyTooLong"),
         ("sample", "ObjectArchived"),
         ("sample", "ObjectEncrypted"),

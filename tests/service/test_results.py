@@ -14,8 +14,8 @@ from mypy_boto3_s3 import S3Client
 
 from quantization.contract import Backfill, Failure, ImageFile, Result, Source, Swatch, Upload
 from quantization.errors import KeyTooLong, NameTaken
-from quantization.options import ImageFormat, Options
-from quantization.palette_files import WRITERS, PaletteFormat, palette_file
+from quantization.options import ImageFormat, Options, PaletteFormat
+from quantization.palette_files import WRITERS, palette_file
 from quantization.service.find_upload import find_upload
 from quantization.service.messages import FindRequest
 from quantization.service.storage.keys import (

@@ -15,6 +15,7 @@ from mypy_boto3_s3 import S3Client
 from numpy.typing import NDArray
 
 from functions.sample import handler as sample
+from quantization.color import srgb_to_oklab
 from quantization.contract import Upload
 from quantization.decoding import open_image
 from quantization.errors import (
@@ -25,10 +26,11 @@ from quantization.errors import (
     ObjectEncrypted,
     ObjectGone,
     ObjectUnversioned,
+    UnreadablePalette,
     UnsupportedImage,
 )
 from quantization.histogram import MOST_EXACT, ColorCount, pool
-from quantization.options import Options, ignored_metadata
+from quantization.options import MOST_GIVEN, Options, ignored_metadata
 from quantization.pixel_sample import PixelSample
 from quantization.sampling import candidate_ks, summarize
 from quantization.service.messages import Sampled, SampleRequest
@@ -204,6 +206,9 @@ def test_one_end_of_the_window_may_be_the_stacks_own(
     assert sampled.ks == [8, 9, 10]
 
 
+NINE = "000,111,222,333,444,555,666,777,888"
+
+
 @pytest.mark.parametrize(
     ("given", "window"),
     [
@@ -211,6 +216,11 @@ def test_one_end_of_the_window_may_be_the_stacks_own(
         ({"k-min": "250"}, (250, 256)),
         ({"k-max": "7"}, (1, 7)),
         ({"k-max": "4", "k-min": "2"}, (2, 4)),
+        ({"keep": "#fff"}, (8, 32)),
+        ({"keep": NINE}, (9, 32)),
+        ({"keep": NINE, "k-max": "12"}, (9, 12)),
+        ({"keep": NINE, "k": "9"}, (9, 9)),
+        ({"keep": " ".join(f"{n:06x}" for n in range(40))}, (40, 64)),
         ({"k": "16"}, (16, 16)),
         ({"k": "200"}, (200, 200)),
         ({"k": " 16 "}, (16, 16)),
@@ -222,6 +232,146 @@ def test_end_of_the_window_that_is_not_given_follows_the_other(
     options = Options(k_min=8, k_max=32).updated(given)
 
     assert (options.k_min, options.k_max) == window
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "left"),
+    [
+        ({"k": "16"}, {"k-min": "4"}, {"k": None, "k_min": 4, "k_max": 16}),
+        ({"k": "16"}, {"keep": "#fff"}, {"k": 16, "keep": ("#ffffff",)}),
+        ({"k": "2"}, {"keep": "000 fff 777"}, {"k": None, "k_min": 3, "k_max": 3}),
+        ({"keep": "#fff"}, {"palette": "000"}, {"keep": (), "palette": ("#000000",)}),
+        ({"palette": "a.gpl"}, {"keep": "#fff"}, {"keep": ("#ffffff",), "palette": ()}),
+        ({"palette": "a.gpl"}, {"k": "4"}, {"k": 4, "palette": ()}),
+        ({"palette": "a.gpl"}, {"dither": "ordered"}, {"palette": "a.gpl"}),
+    ],
+)
+def test_what_a_backfill_asks_for_gives_way_to_what_the_upload_does(
+    first: dict[str, str], second: dict[str, str], left: dict[str, Any]
+) -> None:
+    options = msgspec.to_builtins(Options().updated(first).updated(second))
+
+    expected = msgspec.to_builtins(left)
+    assert {name: options[name] for name in left} == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "colors"),
+    [
+        ("#FFCC00", ["#ffcc00"]),
+        ("ffcc00 #FC0,fc0", ["#ffcc00"]),
+        ("#000, #fff", ["#000000", "#ffffff"]),
+    ],
+)
+def test_colors_are_read_as_people_write_them(given: str, colors: list[str]) -> None:
+    options = [Options().updated({name: given}) for name in ("keep", "palette")]
+
+    assert [list(options[0].keep), list(options[1].palette)] == [colors, colors]
+
+
+@pytest.mark.parametrize("size", [MOST_GIVEN, MOST_GIVEN + 1])
+def test_palettes_of_any_size_are_taken_or_refused(size: int) -> None:
+    """msgspec crashes where a list may also be a text that has to fit a pattern."""
+    listed = " ".join(f"{number:06x}" for number in range(size))
+    for _ in range(20):
+        if size <= MOST_GIVEN:
+            options = Options().updated({"palette": listed})
+            decoded = msgspec.json.decode(msgspec.json.encode(options), type=Options)
+            assert len(decoded.palette) == size
+        else:
+            with pytest.raises(InvalidOptions, match="palette has 256 colors; at most 255 fit"):
+                Options().updated({"palette": listed})
+
+
+TWO_COLORS = np.array([[[0, 0, 0], [0, 0, 0], [250, 0, 0]]])
+GIVEN = ["#ff0000", "#0000ff", "#000000"]
+PALETTE_OBJECTS = {
+    "brand colors/a.gpl": "GIMP Palette\n255 0 0\n0 0 255\n0 0 0\n",
+    "a.hex": "ff0000\n0000ff\n000000\n",
+    "a.pal": "JASC-PAL\n0100\n3\n255 0 0\n0 0 255\n0 0 0\n",
+    "a.json": '{"palette": [{"color": "#ff0000"}, {"color": "#0000ff"}, {"color": "#000000"}]}',
+}
+
+
+@pytest.mark.parametrize("palette", [", ".join(GIVEN), *PALETTE_OBJECTS])
+def test_palette_that_is_given_is_measured_and_nothing_else(
+    s3: S3Client, upload: Uploader, make_png: PngMaker, context: LambdaContext, palette: str
+) -> None:
+    for key, content in PALETTE_OBJECTS.items():
+        s3.put_object(Bucket="input", Key=key, Body=content.encode())
+    sampled = run(upload("a.png", make_png(TWO_COLORS), palette=palette), context)
+
+    given = sampled.given
+    assert given
+    assert (sampled.ks, sampled.sample_size) == ([], 0)
+    assert (given.k, given.silhouette, given.failure) == (3, None, None)
+    assert given.palette == ["#000000", "#ff0000", "#0000ff"]  # Most used first.
+    assert given.inertia == 25
+    red, darker = srgb_to_oklab(np.array([[255, 0, 0], [250, 0, 0]]))
+    assert given.error == pytest.approx(100 * np.linalg.norm(red - darker) / 3, abs=1e-4)
+    asked = palette if palette in PALETTE_OBJECTS else tuple(GIVEN)
+    assert sampled.options == Options(palette=asked)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "s3://input/a.gpl cannot be read.*NoSuchKey"),
+        (b"hello", "a.gpl is not read as a palette"),
+        (b"GIMP Palette\n" + b"#" * 10**6, "more than 1000000 bytes"),
+    ],
+)
+def test_palette_that_cannot_be_read_is_refused(
+    s3: S3Client,
+    upload: Uploader,
+    make_png: PngMaker,
+    context: LambdaContext,
+    content: bytes | None,
+    said: str,
+) -> None:
+    if content is not None:
+        s3.put_object(Bucket="input", Key="a.gpl", Body=content)
+    with pytest.raises(UnreadablePalette, match=said):
+        run(upload("a.png", make_png(TWO_COLORS), palette="a.gpl"), context)
+
+
+def test_palette_that_may_not_be_read_is_a_fault_of_the_service(
+    upload: Uploader, make_png: PngMaker, context: LambdaContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uploaded = upload("a.png", make_png(TWO_COLORS), palette="a.gpl")
+    get = sample.s3.get_object
+
+    def refuse(**asked: Any) -> Any:
+        if asked["Key"] == "a.png":
+            return get(**asked)
+        response = {
+            "Error": {"Code": "AccessDenied", "Message": "not authorized to perform: s3:GetObject"},
+            "ResponseMetadata": {"HTTPStatusCode": 403},
+        }
+        raise type("AccessDenied", (ClientError,), {})(response, "GetObject")
+
+    monkeypatch.setattr(sample.s3, "get_object", refuse)
+    with pytest.raises(StorageRejected):
+        run(uploaded, context)
+
+
+@pytest.mark.parametrize(
+    ("keep", "ks"),
+    [("", [2]), ("#000000", [2]), ("#ffffff", [3]), ("000000 ffffff 00ff00", [4])],
+)
+def test_colors_to_keep_count_beside_the_images_own(
+    upload: Uploader, make_png: PngMaker, context: LambdaContext, keep: str, ks: list[int]
+) -> None:
+    sampled = run(upload("a.png", make_png(TWO_COLORS), keep=keep), context)
+
+    assert sampled.ks == ks
+    assert sampled.source.colors == 2
+
+
+def test_colors_of_a_photo_are_too_many_to_count(
+    upload: Uploader, photo: Path, context: LambdaContext
+) -> None:
+    assert run(upload("a.jpg", photo.read_bytes()), context).source.colors is None
 
 
 def test_single_k_that_is_asked_for_is_measured(
@@ -272,11 +422,23 @@ def test_metadata_of_others_are_ignored_and_listed(
         ({"k-min": "1", "k-max": "65"}, r"are 65 sizes; at most 64 are tried"),
         ({"k": "16", "k-min": "8"}, r"k stands in place of k-min and k-max"),
         ({"k": "null"}, r"k 'null' is not a whole number from 1 to 256"),
+        ({"keep": "red"}, r"keep 'red' is not a list of hex colors"),
+        ({"keep": "#12345"}, r"keep '#12345' is not a list of hex colors"),
+        ({"keep": "fff 000", "k": "1"}, r"keep has 2 colors; palettes of 1 have no room for them"),
+        ({"keep": "fff 000", "k-min": "1"}, r"keep has 2 colors; palettes of 1"),
+        ({"keep": "fff 000 777", "k-max": "2"}, r"keep has 3 colors; palettes of 2"),
+        (
+            {"palette": "a.ase"},
+            r"not a list of hex colors, .* \.gpl, \.hex, \.pal, \.json",
+        ),
+        ({"palette": "000", "keep": "fff"}, r"palette stands in place .*; leave out keep"),
+        ({"palette": "000", "k": "1"}, r"leave out k$"),
+        ({"palette": "a.gpl", "k-min": "1", "k-max": "2"}, r"leave out k-min, k-max"),
         ({"dithering": "ordered", "mtime": "1"}, r"dithering: no such option; dither is meant"),
         ({"k_min": "8"}, r"k_min: no such option; k-min is meant"),
         ({"criterium": "guarded"}, r"criterium: no such option; criterion is meant"),
         ({"colors": "8"}, r"colors: no such option; k is meant"),
-        ({"pallete": "gpl"}, r"pallete: no such option; palettes is meant"),
+        ({"pallete": "gpl"}, r"pallete: no such option; palette is meant"),
     ],
 )
 def test_option_that_does_not_exist_is_refused(

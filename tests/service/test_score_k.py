@@ -17,7 +17,14 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
 
 from functions.score_k import handler as score_k
-from quantization.clustering import RESTARTS, find_palette, fit, nearest_center, silhouette
+from quantization.clustering import (
+    RESTARTS,
+    find_palette,
+    fit,
+    k_means,
+    nearest_center,
+    silhouette,
+)
 from quantization.color import from_hex, srgb_to_oklab, to_hex
 from quantization.decoding import open_image
 from quantization.nearest import nearest
@@ -64,7 +71,7 @@ def test_handler_scores_the_summary_behind_the_claim(
     claim = ObjectKey("work", "first/summary.npz")
     save_summary(s3, claim, summary.to_arrays())
 
-    request = msgspec.to_builtins(ScoreRequest(10, 11, claim, "oklab", EXECUTION))
+    request = msgspec.to_builtins(ScoreRequest(10, 11, claim, "oklab", (), EXECUTION))
     score = msgspec.convert(score_k.handler(request, context), FittedScore)
 
     best = fit(summary, 10, "oklab")
@@ -79,9 +86,96 @@ def test_no_size_is_beyond_all_colors(s3: S3Client, context: LambdaContext) -> N
     claim = ObjectKey("work", "first/summary.npz")
     save_summary(s3, claim, summary.to_arrays())
 
-    request = msgspec.to_builtins(ScoreRequest(3, 4, claim, "oklab", EXECUTION))
+    request = msgspec.to_builtins(ScoreRequest(3, 4, claim, "oklab", (), EXECUTION))
 
     assert score_k.handler(request, context)["silhouette_beyond"] is None
+
+
+def test_handler_keeps_colors(
+    s3: S3Client, blobs: tuple[NDArray[np.uint8], NDArray[np.intp]], context: LambdaContext
+) -> None:
+    summary = summary_of(blobs[0])
+    claim = ObjectKey("work", "first/summary.npz")
+    save_summary(s3, claim, summary.to_arrays())
+    keep = ("#808080", "#ff0000")
+
+    request = msgspec.to_builtins(ScoreRequest(2, 1, claim, "oklab", keep, EXECUTION))
+    score = msgspec.convert(score_k.handler(request, context), FittedScore)
+
+    assert {*score.palette} == {*keep}
+    assert score.silhouette_beyond is None
+
+
+@settings(max_examples=40)
+@given(st.data())
+@pytest.mark.parametrize("space", ["rgb", "oklab"])
+def test_colors_to_keep_are_in_the_palette_and_the_others_fitted(
+    blobs: tuple[NDArray[np.uint8], NDArray[np.intp]], space: Space, data: st.DataObject
+) -> None:
+    levels = st.integers(0, 255)
+    known = st.sampled_from(blobs[0].tolist()).map(tuple)
+    keep = data.draw(st.lists(known | st.tuples(*3 * [levels]), max_size=12, unique=True))
+    k = data.draw(st.integers(max(len(keep), 1), 16))
+    summary = summary_of(blobs[0])
+
+    best = fit(summary, k, space, np.array(keep, np.uint8).reshape(-1, 3))
+
+    palette = [tuple(color) for color in best.palette.tolist()]
+    assert len({*palette}) == len(palette) == k
+    assert {*keep} <= {*palette}
+    again = fit(summary, k, space, np.array(keep, np.uint8).reshape(-1, 3))
+    np.testing.assert_array_equal(best.palette, again.palette)
+
+
+def test_keeping_what_would_be_found_loses_nothing(
+    blobs: tuple[NDArray[np.uint8], NDArray[np.intp]],
+) -> None:
+    summary = summary_of(blobs[0])
+    for space in ("rgb", "oklab"):
+        free = fit(summary, 10, space)
+        kept = fit(summary, 10, space, free.palette[::3])
+
+        assert kept.inertia == pytest.approx(free.inertia, rel=0.02)
+        assert kept.silhouette == pytest.approx(free.silhouette, abs=0.005)
+
+
+def test_centers_beside_the_fixed_ones_are_means_of_their_clusters(
+    blobs: tuple[NDArray[np.uint8], NDArray[np.intp]],
+) -> None:
+    rgb, counts = np.unique(blobs[0], axis=0, return_counts=True)
+    points, weights = rgb.astype(float), counts.astype(float)
+    fixed = np.array([[40.0, 40, 40], [41, 40, 40], [255, 0, 255]])
+
+    centers = k_means(points, weights, 9, fixed)
+
+    np.testing.assert_array_equal(centers[:3], fixed)
+    labels = nearest_center(points, centers)
+    means = [
+        np.average(points[labels == n], axis=0, weights=weights[labels == n]) for n in range(3, 9)
+    ]
+    np.testing.assert_allclose(centers[3:], means, atol=0.5)
+
+
+@pytest.mark.parametrize("space", ["rgb", "oklab"])
+def test_flat_image_keeps_its_colors_beside_those_to_keep(space: Space) -> None:
+    colors = [[0, 0, 255], [10, 20, 30], [250, 250, 250]]
+    keep = np.array([[10, 20, 30], [255, 255, 255]], np.uint8)
+
+    best = fit(summary_of([*colors] * 9), 4, space, keep)
+
+    assert {*map(tuple, best.palette.tolist())} == {*map(tuple, [*colors, [255, 255, 255]])}
+    assert (best.error, best.palette[-1].tolist()) == (0, [255, 255, 255])
+
+
+def test_kept_colors_that_no_pixel_has_do_not_hide_the_clusters(
+    blobs: tuple[NDArray[np.uint8], NDArray[np.intp]],
+) -> None:
+    """Of 10 clusters and 2 colors far from all, a palette of 12 serves both."""
+    keep = np.array([[255, 255, 0], [0, 255, 255]], np.uint8)
+    summary = summary_of(blobs[0])
+    silhouettes = {k: fit(summary, k, "rgb", keep).silhouette for k in range(9, 15)}
+
+    assert max(silhouettes, key=lambda k: silhouettes[k] or 0) == 12
 
 
 def test_palette_is_most_used_first(blobs: tuple[NDArray[np.uint8], NDArray[np.intp]]) -> None:

@@ -113,7 +113,8 @@ def life_of_an_upload(service: Service, image: ImageMaker) -> list[str]:
     )
     end(service.again(refused))
     # In another format, so the first one's image is cleared.
-    second = service.upload(f"{name}.png", image(9), format="webp")
+    service.upload(f"of-{name}.hex", b"000000\nffffff\n")
+    second = service.upload(f"{name}.png", image(9), format="webp", palette=f"of-{name}.hex")
     end(service.ended(second))
     service.stack.s3.delete_object(
         Bucket=service.stack.input_bucket, Key=f"{name}.png", VersionId=second
@@ -194,20 +195,22 @@ def test_each_role_is_denied_what_it_should_not_have(
     stack = service.stack
     objects = {
         "input": f"arn:aws:s3:::{stack.input_bucket}/a.png",
+        "palette": f"arn:aws:s3:::{stack.input_bucket}/a.gpl",
         "work": f"arn:aws:s3:::{stack.work_bucket}/version/first/summary.npz",
         "output": f"arn:aws:s3:::{stack.output_bucket}/a.json",
         "else": "arn:aws:s3:::another-bucket/a.png",
         "function": "arn:aws:lambda:us-east-1:000000000000:function:another",
     }
     own = {
-        "SampleRole": {("s3:GetObjectVersion", "input"), ("s3:PutObject", "work")},
+        "SampleRole": {("s3:GetObjectVersion", "input"), ("s3:PutObject", "work")}
+        | {(a, "palette") for a in ("s3:GetObjectVersion", "s3:GetObject")},
         "ScoreKRole": {("s3:GetObject", "work")},
-        "RenderRole": {("s3:GetObjectVersion", "input")}
+        "RenderRole": {("s3:GetObjectVersion", where) for where in ("input", "palette")}
         | {(a, "output") for a in ("s3:GetObject", "s3:PutObject", "s3:DeleteObjectVersion")},
         "RecordFailureRole": {
             (a, "output") for a in ("s3:GetObject", "s3:PutObject", "s3:DeleteObjectVersion")
         },
-        "FindUploadRole": {("s3:GetObject", "input"), ("s3:GetObject", "output")},
+        "FindUploadRole": {("s3:GetObject", where) for where in ("input", "palette", "output")},
         "QuantizeExpressRole": set(),
         "BackfillRole": {("s3:GetObject", "work")},
         "BackfillFromListRole": {("s3:GetObject", "work")},

@@ -19,7 +19,8 @@ from quantization.contract import Result
 from quantization.decoding import open_image
 from quantization.sampling import STRIP_PIXELS, summarize
 from quantization_client.stack import Stack
-from tests.support.fixtures import Command
+from tests.support.fixtures import Command, ImageMaker
+from tests.support.service import Service
 from tools.schema import SCHEMAS
 
 
@@ -113,6 +114,50 @@ def test_same_bytes_same_result(
         del document["source"]["version_id"], document["source"]["sequencer"]
         del document["image_file"]["version_id"], document["execution"]
     assert first == second
+
+
+def test_given_colors_are_in_the_palette_or_are_it(
+    service: Service, stack: Stack, image: ImageMaker, name: str
+) -> None:
+    colors = ["#ff8000", "#102030"]
+    service.upload(f"{name}/brand.gpl", b"GIMP Palette\n255 128 0\n16 32 48\n")
+    asked = {
+        "list.png": {"palette": ", ".join(colors)},
+        "object.png": {"palette": f"{name}/brand.gpl"},
+        "keep.png": {"keep": " ".join(colors), "k": "4"},
+        "missing.png": {"palette": f"{name}/none.pal"},
+    }
+    # Another one each time: of the same name is the same result.
+    versions = {
+        file: service.upload(f"{name}/{file}", image(seed), **options)
+        for seed, (file, options) in enumerate(asked.items())
+    }
+    ends = {file: service.ended(version) for file, version in versions.items()}
+
+    assert [ended["status"] for ended in ends.values()] == ["SUCCEEDED"] * 3 + ["FAILED"]
+    assert ends["missing.png"]["error"] == "UnreadablePalette"
+    results = {
+        file: msgspec.convert(service.read(f"{name}/{Path(file).stem}.json"), Result)
+        for file in list(asked)[:3]
+    }
+    for file, of_palette in results.items():
+        used = [swatch.color for swatch in of_palette.palette]
+        if file == "keep.png":
+            assert {*colors} < {*used}
+            assert (of_palette.k, list(of_palette.options.keep)) == (4, colors)
+            continue
+        assert {*used} == {*colors}
+        assert (of_palette.picks, of_palette.silhouette_at) == ({}, None)
+        (score,) = of_palette.scores
+        assert (score.k, score.silhouette) == (2, None)
+        assert score.error
+        echoed = tuple(colors) if file == "list.png" else f"{name}/brand.gpl"
+        assert of_palette.options.palette == echoed
+    history = stack.states.get_execution_history(
+        executionArn=ends["object.png"]["executionArn"], maxResults=1000
+    )["events"]
+    assert not [event for event in history if event["type"].startswith("Map")]
+    assert service.outputs(f"{name}/brand") == set()
 
 
 def test_folder_with_odd_names(quantize: Command, tmp_path: Path, photo: Path) -> None:

@@ -9,8 +9,16 @@ that count as the mean error does."""
 
 
 def why(result: Result) -> str:
-    """Say what chose K, and by which figures."""
+    """Say what chose K, by which figures, and how many colors there were to begin with."""
+    colors = result.source.colors
+    more = f" The image itself has {colors}." if colors and colors > result.k else ""
+    return _reason(result) + more
+
+
+def _reason(result: Result) -> str:
     options, k = result.options, result.k
+    if options.palette:
+        return f"{_colors(k)}: the palette that was given. Nothing was fitted."
     tried = [score.k for score in result.scores]
     if result.source.again:
         return f"{_colors(k)}: taken by hand from the palettes of {min(tried)} to {max(tried)}."
@@ -18,7 +26,11 @@ def why(result: Result) -> str:
         if k == LARGEST_K_BESIDE_TRANSPARENCY and result.scores[-1].inertia:
             return f"{_colors(k)}: beside transparency a file has room for no more."
         asked = "" if options.k_min < options.k_max else f" of the {options.k_min} asked for"
-        return f"The image has only {_colors(k)}{asked}; all are kept, and nothing changes."
+        has = result.source.colors or k
+        beside = " beside those given" if has < k else ""
+        return (
+            f"The image has only {_colors(has)}{asked}; all are kept{beside}, and nothing changes."
+        )
     if options.k_min == options.k_max:
         return f"Exactly {_colors(k)}: as many as were asked for."
     fitted = {score.k: score for score in result.scores if score.palette}
@@ -42,6 +54,8 @@ def _by_silhouette(result: Result, fitted: dict[int, Score]) -> str:
         case "edge":
             if k not in (options.k_min, options.k_max):
                 return f"{best}. Fewer would be 1 color, of which there is no silhouette."
+            if k == len(options.keep):
+                return f"{best}. Fewer would not be all that have to be kept."
             beyond = "fewer" if k == options.k_min else "more"
             return (
                 f"{best}. But that is the edge of what was tried: {beyond} might be better still."

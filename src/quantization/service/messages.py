@@ -11,10 +11,9 @@ from typing import Annotated, Literal, Self
 
 from msgspec import Meta, Struct, field
 
-from quantization.contract import Backfill, HexColor, Result, Score, SilhouetteAt, Source, Upload
+from quantization.contract import Backfill, Result, Score, SilhouetteAt, Source, Upload
 from quantization.errors import InvalidOptions
-from quantization.options import Criterion, Options, PaletteSize, Space
-from quantization.palette_files import PaletteFormat
+from quantization.options import Criterion, HexColor, Options, PaletteFormat, PaletteSize, Space
 
 
 class ObjectKey(Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,25 +112,32 @@ class SampleRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Sampled(Struct, frozen=True, forbid_unknown_fields=True):
-    """Out of Sample: the claim to the summary, which K make sense, and the upload's options."""
+    """Out of Sample: the claim to the summary, which K make sense, and the upload's options.
+
+    `given` is the palette that the upload names, as it is for this image; then there is no K to
+    score.
+    """
 
     source: Source
     summary: ObjectKey
     sample_size: int
     ks: list[PaletteSize]
     options: Options
+    given: Score | None = None
 
 
 class ScoreRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Into ScoreK: one K and the summary of the colors to fit it to, in this space.
 
-    `beyond` is the next size outside the window, for a K on its edge.
+    `keep` are colors that have to be in the palette. `beyond` is the next size outside the window,
+    for a K on its edge.
     """
 
     k: PaletteSize
     beyond: int | None
     summary: ObjectKey
     space: Space
+    keep: tuple[HexColor, ...]
     execution: str
 
 
@@ -146,7 +152,7 @@ class FittedScore(Score, frozen=True, kw_only=True):
 
 
 class RenderRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Into Render: the chosen K, and every K's score and palette."""
+    """Into Render: the chosen K, and every K's score and palette; or the one that is given."""
 
     source: Source
     options: Options

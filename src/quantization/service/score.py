@@ -1,7 +1,7 @@
 """What ScoreK does with a summary, wherever that lies."""
 
 from quantization.clustering import fit, silhouette_of
-from quantization.color import to_hex
+from quantization.color import from_hex, to_hex
 from quantization.service.messages import FittedScore, ScoreRequest
 from quantization.summary import Summary
 
@@ -14,8 +14,9 @@ def score(summary: Summary, request: ScoreRequest) -> FittedScore:
     FloatingPointError
         See `quantization.clustering.fit`.
     """
-    best = fit(summary, request.k, request.space)
-    beyond = None if request.beyond is None else silhouette_of(summary, request.beyond)
+    keep = from_hex(request.keep)
+    best = fit(summary, request.k, request.space, keep)
+    beyond = None if request.beyond is None else silhouette_of(summary, request.beyond, keep)
     return FittedScore(
         k=request.k,
         silhouette=best.silhouette,

@@ -51,7 +51,7 @@ def open_upload(s3: "S3Client", upload: Upload, *, max_bytes: int) -> "GetObject
     try:
         response = s3.get_object(Bucket=upload.bucket, Key=upload.key, VersionId=upload.version_id)
     except ClientError as error:
-        if refusal := _refusal(error):
+        if refusal := refusal_of(error):
             raise refusal(f"version {upload.version_id} cannot be read: {error}") from error
         raise
     if response["ContentLength"] > max_bytes:
@@ -63,7 +63,7 @@ def open_upload(s3: "S3Client", upload: Upload, *, max_bytes: int) -> "GetObject
     return response
 
 
-def _refusal(error: ClientError) -> type[RefusedImage] | None:
+def refusal_of(error: ClientError) -> type[RefusedImage] | None:
     """Return what to refuse an object for that S3 did not send; None if it is not the object.
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html

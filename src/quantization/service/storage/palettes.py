@@ -1,0 +1,36 @@
+"""Palettes that lie in the input bucket, for uploads that name them."""
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from quantization.errors import UnreadablePalette
+from quantization.options import HexColor, PaletteKey
+from quantization.palette_files import read_palette
+from quantization.service.storage.uploads import refusal_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+MAX_BYTES = 10**6
+"""A name of 4 kB for each color of the largest palette."""
+
+
+def fetch_palette(s3: "S3Client", bucket: str, key: PaletteKey) -> tuple[HexColor, ...]:
+    """Read a palette from the current version of its object.
+
+    Raises
+    ------
+    UnreadablePalette
+        If it is not there, S3 does not hand it out, or it is no palette.
+    """
+    try:
+        response = s3.get_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if refusal_of(error):
+            raise UnreadablePalette(f"s3://{bucket}/{key} cannot be read: {error}") from error
+        raise
+    with response["Body"] as body:
+        if response["ContentLength"] > MAX_BYTES:
+            raise UnreadablePalette(f"s3://{bucket}/{key} has more than {MAX_BYTES} bytes")
+        return read_palette(key, body.read())
