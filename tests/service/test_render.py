@@ -78,12 +78,14 @@ def test_widest_window_of_the_largest_palettes_fits_into_a_state() -> None:
     request = msgspec.structs.replace(
         request_for(Upload("b" * 63, longest, "v" * 1024, "e" * 32, "0" * 64), 10**5, 10**5),
         scores=[score] * MAX_SIZES,
+        options=Options(k_min=193, k_max=256, keep=("#123456",) * 193),
     )
     quota = 256 * 1024  # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
     assert len(msgspec.json.encode({"FunctionName": "f" * 170, "Payload": request})) < quota
     result = result_with(
         source=request.source,
         scores=request.scores,
+        options=request.options,
         palette=[Swatch("#123456", 1.2345678901234567e-100)] * LARGEST_K,
     )
     assert len(msgspec.json.encode(RecolorRequest(result, LARGEST_K))) < quota
