@@ -11,11 +11,13 @@ import pytest
 from emulator.engine import ROOT
 
 
-def make(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    # The tests are run by make too, of which this one is to know nothing.
+    own = ("MAKELEVEL", "MAKEFLAGS", "MFLAGS")
     return subprocess.run(
         ["make", *arguments],
         cwd=ROOT,
-        env=os.environ | variables,
+        env={name: value for name, value in os.environ.items() if name not in own},
         capture_output=True,
         text=True,
         check=False,

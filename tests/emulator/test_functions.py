@@ -22,6 +22,9 @@ def handler(event, context):
         case "raise": raise NoPixelsError("none at all")
         case "sleep": time.sleep(60)
         case "nap": time.sleep(0.3)
+        case {"meet in": folder}:
+            open(os.path.join(folder, str(os.getpid())), "x").close()
+            while len(os.listdir(folder)) < 2: time.sleep(0.01)
         case "be killed": os.kill(os.getpid(), signal.SIGKILL)
         case "exit": os._exit(3)
     return {"process": os.getpid(), "calls": calls, "tmp": os.environ.get("TMPDIR")}
@@ -95,10 +98,11 @@ def test_tmp_outlives_a_process_that_was_ended_in_it(patched: Cloud, ending: str
     assert left.exists()
 
 
-def test_environments_at_work_at_once_have_a_tmp_each(patched: Cloud) -> None:
-    function = patched.function(PROCESS)
+def test_environments_at_work_at_once_have_a_tmp_each(patched: Cloud, tmp_path: Path) -> None:
+    function = patched.function(PROCESS, Timeout=60)
+    meet = {"meet in": str(tmp_path)}
     with ThreadPoolExecutor(2) as threads:
-        one, other = threads.map(lambda _: patched.call(function, "nap"), range(2))
+        one, other = threads.map(lambda _: patched.call(function, meet), range(2))
     assert one["tmp"] != other["tmp"]
 
 

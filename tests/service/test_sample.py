@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 import numpy as np
@@ -288,6 +289,7 @@ GIVEN = ["#ff0000", "#0000ff", "#000000"]
 PALETTE_OBJECTS = {
     "brand colors/a.gpl": "GIMP Palette\n255 0 0\n0 0 255\n0 0 0\n",
     "a.hex": "ff0000\n0000ff\n000000\n",
+    "caf%C3%A9/100%25.hex": "ff0000\n0000ff\n000000\n",
     "a.pal": "JASC-PAL\n0100\n3\n255 0 0\n0 0 255\n0 0 0\n",
     "a.json": '{"palette": [{"color": "#ff0000"}, {"color": "#0000ff"}, {"color": "#000000"}]}',
 }
@@ -298,7 +300,7 @@ def test_palette_that_is_given_is_measured_and_nothing_else(
     s3: S3Client, upload: Uploader, make_png: PngMaker, context: LambdaContext, palette: str
 ) -> None:
     for key, content in PALETTE_OBJECTS.items():
-        s3.put_object(Bucket="input", Key=key, Body=content.encode())
+        s3.put_object(Bucket="input", Key=unquote(key), Body=content.encode())
     sampled = run(upload("a.png", make_png(TWO_COLORS), palette=palette), context)
 
     given = sampled.given

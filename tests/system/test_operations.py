@@ -39,8 +39,12 @@ def seen(
     done = service.ended(service.upload("operations/good.png", image()))
     assert done["status"] == "SUCCEEDED"
     service.ended(service.upload("operations/bad.png", b"no image"))
-    crashed = {"executionArn": "a:crash", "status": "TIMED_OUT", "input": done["input"]}
-    crashed["input"] = crashed["input"].replace("good.png", "crashed.png")
+    crashed = {
+        "executionArn": "a:crash",
+        "status": "TIMED_OUT",
+        "input": done["input"].replace("good.png", "crashed.png"),
+        "startDate": int(done["startDate"].timestamp() * 1000),
+    }
     aws("lambda").invoke(
         FunctionName=functions["RecordFailureFunction"], Payload=json.dumps({"detail": crashed})
     )

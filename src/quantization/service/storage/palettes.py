@@ -1,6 +1,7 @@
 """Palettes that lie in the input bucket, for uploads that name them."""
 
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from botocore.exceptions import ClientError
 
@@ -16,14 +17,20 @@ MAX_BYTES = 10**6
 """A name of 4 kB for each color of the largest palette."""
 
 
-def fetch_palette(s3: "S3Client", bucket: str, key: PaletteKey) -> tuple[HexColor, ...]:
+def fetch_palette(s3: "S3Client", bucket: str, asked: PaletteKey) -> tuple[HexColor, ...]:
     """Read a palette from the current version of its object.
+
+    Parameters
+    ----------
+    asked
+        The object's key, URL-encoded as in S3's CopySource: metadata is ASCII, keys need not be.
 
     Raises
     ------
     UnreadablePalette
         If it is not there, S3 does not hand it out, or it is no palette.
     """
+    key = unquote(asked)
     try:
         response = s3.get_object(Bucket=bucket, Key=key)
     except ClientError as error:
