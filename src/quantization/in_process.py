@@ -211,10 +211,9 @@ def quantize(
 
     Of a photo, as many colors as its error needs, at most 16:
 
-    >>> from sklearn.datasets import load_sample_image
-    >>> temple = quantize(load_sample_image("china.jpg"), criterion="guarded", k_max=16)
+    >>> temple = quantize("docs/gallery/temple.jpg", criterion="guarded", k_max=16)
     >>> temple.k, temple.indices.shape
-    (16, (427, 640))
+    (16, (240, 360))
     >>> sorted(temple.picks)
     ['guarded', 'silhouette']
 

@@ -121,10 +121,9 @@ class Machine:
             case "Map":
                 scope.result = self._map(state, scope)
             case "Choice":
-                for choice in state["Choices"]:
-                    if scope.evaluate(choice["Condition"]):
-                        return scope.given, choice["Next"]
-                return scope.given, state["Default"]
+                default = {**state, "Next": state["Default"]}
+                choices = (c for c in state["Choices"] if scope.evaluate(c["Condition"]))
+                state = next(choices, default)
             case "Fail":
                 error, cause = scope.evaluate([state["Error"], state["Cause"]])
                 raise ExecutionFailed(error, cause)

@@ -1,9 +1,11 @@
 """The command without a stack: no account, no engine, no part of AWS's SDK."""
 
+import ast
 import json
 import subprocess
 import sys
 from collections.abc import Generator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
@@ -65,8 +67,10 @@ def test_image_that_is_refused_is_named_in_one_line(
     code = main([str(bad), str(pictures / "a.png"), "--out", str(tmp_path / "out")])
 
     assert code == SOME_FAILED
-    line = next(line for line in capsys.readouterr().err.splitlines() if "Unsupported" in line)
-    assert line.startswith(f"{bad}: UnsupportedImage: this is a text")
+    said = capsys.readouterr().err.splitlines()
+    assert (
+        f"{bad}: UnsupportedImage: this is a text, which is not read; upload an image file" in said
+    )
 
 
 def test_interrupted_run_is_gone_on_with(pictures: Path, tmp_path: Path) -> None:
@@ -105,21 +109,68 @@ def test_bucket_takes_a_stack(capsys: pytest.CaptureFixture[str]) -> None:
     assert "give --stack" in capsys.readouterr().err
 
 
-def test_neither_aws_nor_what_only_linux_has_is_imported(pictures: Path, tmp_path: Path) -> None:
-    script = (
-        "import sys; from quantization_client.main import main;"
-        "main(sys.argv[1:]); print(*sorted(sys.modules))"
-    )
-    command: list[str | Path] = [
-        sys.executable,
-        "-c",
-        script,
-        pictures / "a.png",
-        "--out",
-        tmp_path / "out",
-        "--json",
-    ]
+AWS = {"boto3", "botocore", "aws_lambda_powertools"}
+
+ONLY_ON_LINUX = {
+    *("curses", "fcntl", "grp", "nis", "posix", "pty", "pwd", "resource", "spwd", "syslog"),
+    *("termios", "tty"),
+}
+"""Python's modules that Windows lacks: https://docs.python.org/3/py-modindex.html"""
+
+
+def imported_by(script: str, *arguments: object) -> set[str]:
+    """Run a script without what only Linux has; return what it imported of ours and AWS's."""
+    # Python itself has begun with posix.
+    without = f"import sys; sys.modules.update(dict.fromkeys({sorted(ONLY_ON_LINUX - {'posix'})}))"
+    code = f"{without}; {script}; print(*sys.modules)"
+    command = [sys.executable, "-c", code, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     modules = set(done.stdout.splitlines()[-1].split())
+    return {name for name in modules if name.startswith("quantization") or name in AWS}
+
+
+def test_command_does_without_aws_and_without_what_only_linux_has(
+    pictures: Path, tmp_path: Path
+) -> None:
+    script = "from quantization_client.main import main; main(sys.argv[1:])"
+    modules = imported_by(script, pictures / "a.png", "--out", tmp_path / "out", "--quiet")
+    assert (tmp_path / "out/a.png").exists()
     assert "quantization.in_process" in modules
-    assert not modules & {"boto3", "botocore", "aws_lambda_powertools", "emulator", "samcli"}
+    assert not modules & AWS
+    assert not names_of_linux(modules)
+
+
+def test_client_of_a_stack_does_without_what_only_linux_has() -> None:
+    modules = imported_by("import quantization_client.on_stack, quantization_client.palettes")
+    assert modules >= AWS - {"aws_lambda_powertools"}
+    assert not names_of_linux(modules - AWS)
+
+
+def test_names_of_linux_are_found() -> None:
+    assert names_of_linux({"emulator.engine"})
+    assert names_of_linux({"quantization.service.storage.uploads"}) == [
+        "quantization.service.storage.uploads: /proc/self/fd/"
+    ]
+
+
+def names_of_linux(modules: set[str]) -> list[str]:
+    """Return what only Linux has among the names and texts of modules."""
+    functions = {"fork", "posix_spawn", "posix_spawnp", "sched_getaffinity", "memfd_create"}
+    found = []
+    for module in modules:
+        spec = find_spec(module)
+        assert spec
+        for node in ast.walk(ast.parse(Path(str(spec.origin)).read_text(encoding="utf-8"))):
+            match node:
+                case ast.Import(names=names):
+                    used = {alias.name for alias in names} & ONLY_ON_LINUX
+                case ast.ImportFrom(module=str(name)):
+                    used = {name} & ONLY_ON_LINUX
+                case ast.Attribute(attr=name):
+                    used = {name} & functions
+                case ast.Constant(value=str(text)) if text.startswith(("/proc", "/dev", "/sys")):
+                    used = {text}
+                case _:
+                    used = set()
+            found += [f"{module}: {name}" for name in used]
+    return found

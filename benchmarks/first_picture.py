@@ -1,0 +1,85 @@
+"""Time what a newcomer waits for: from `git clone` to the first picture, and the disk that takes.
+
+python -m benchmarks.first_picture [--ways uvx pip service] [--warm] [--port 4598]
+
+Each way begins in an empty folder, with no package in any cache and no Python but those of the
+system; with --warm the caches of this machine are used, and the disk is counted without them.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.measure import ROOT, table
+
+PHOTO = "docs/images/photo.jpg"
+QUANTIZE = f"quantize {PHOTO} --out out"
+
+WAYS = {
+    "uvx": (f"uvx --quiet --from . {QUANTIZE}", None),
+    "pip": (f"python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/{QUANTIZE}", None),
+    "service": (f"make run IMAGE={PHOTO} OUT=out", "make stop"),
+}
+"""What there is to type in the clone, and afterwards."""
+
+CACHES = {
+    "UV_CACHE_DIR": "cache/uv",
+    "UV_PYTHON_INSTALL_DIR": "cache/python",
+    "PIP_CACHE_DIR": "cache/pip",
+}
+
+
+def try_out(way: str, folder: Path, port: int, *, warm: bool) -> tuple[float, int]:
+    """Return the seconds to the first picture, and the MB of disk then."""
+    own = {} if warm else {name: str(folder / path) for name, path in CACHES.items()}
+    environment = os.environ | own | {"ENGINE_PORT": str(port)}
+    # Make would set up what the environment that runs this has already.
+    for name in ("VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+        environment.pop(name, None)
+    command, after = WAYS[way]
+    clone = folder / "clone"
+    start = time.perf_counter()
+    subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=clone,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    seconds = time.perf_counter() - start
+    megabytes = int(subprocess.check_output(["du", "-sm", folder], text=True).split()[0])
+    if after:
+        subprocess.run(["bash", "-c", after], cwd=clone, env=environment, check=True)
+    if done.returncode or not (clone / "out/photo.png").exists():
+        sys.exit(f"{command} failed:\n{done.stdout}")
+    return seconds, megabytes
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--warm", action="store_true", help="use this machine's caches")
+    parser.add_argument("--port", type=int, default=4598, help="of the engine of `make run`")
+    arguments = parser.parse_args()
+    lines = []
+    for way in arguments.ways:
+        if way == "uvx" and not shutil.which("uvx"):
+            print("uvx is not installed: left out", file=sys.stderr)
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            seconds, megabytes = try_out(way, Path(folder), arguments.port, warm=arguments.warm)
+        lines.append([f"`{WAYS[way][0]}`", f"{seconds:.0f}", megabytes])
+    print(table(["after `git clone`", "s", "MB"], lines))
+
+
+if __name__ == "__main__":
+    main()
