@@ -12,7 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, Self, TypeAlias
@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from quantization.contract import Result, Score, SilhouetteAt, Upload
 from quantization.decoding import Image, open_image
-from quantization.decoding.stored import Stored
+from quantization.decoding.stored import Rows, Stored
 from quantization.errors import (
     REFUSALS,
     EmptyImage,
@@ -52,6 +52,9 @@ from quantization.summary import Summary
 
 SAMPLE_SIZE, MAX_PIXELS = 2048, 120_000_000
 """The defaults of a stack's parameters SampleSize and MaxMegapixels."""
+
+_MOST_KEPT = 2**24
+"""Pixels that are kept for Render from when Sample decodes them: 50 MB, or 67 with transparency."""
 
 _SCORE = "quantization.service.score"
 
@@ -417,7 +420,7 @@ def _opened(source: Source, max_pixels: int) -> Iterator[tuple[Image, int]]:
         yield _of_pixels(source), source.nbytes
     elif isinstance(source, str | os.PathLike):
         path = Path(source)
-        yield open_image(path, max_pixels=max_pixels), path.stat().st_size
+        yield _decoded_once(open_image(path, max_pixels=max_pixels)), path.stat().st_size
     else:
         # A decoder that still holds the file keeps Windows from removing it.
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -427,7 +430,32 @@ def _opened(source: Source, max_pixels: int) -> Iterator[tuple[Image, int]]:
                     file.write(source)
                 else:
                     shutil.copyfileobj(source, file)
-            yield open_image(path, max_pixels=max_pixels), path.stat().st_size
+            yield _decoded_once(open_image(path, max_pixels=max_pixels)), path.stat().st_size
+
+
+def _decoded_once(image: Image) -> Image:
+    """Return the image with its pixels kept once they are decoded, unless they are many."""
+    stored = image.stored
+    if stored.width * stored.height > _MOST_KEPT:
+        return image
+    kept: list[NDArray[np.uint8]] = []
+
+    def decode() -> Rows:
+        if kept:
+            (pixels,) = kept
+            return lambda top, bottom: pixels[top:bottom]
+        rows = stored.decode()
+        pixels = np.empty((*image.stored_shape, 4 if stored.has_alpha else 3), dtype=np.uint8)
+
+        def decoded(top: int, bottom: int) -> NDArray[np.uint8]:
+            pixels[top:bottom] = rows(top, bottom)
+            if bottom == stored.height:
+                kept.append(pixels)
+            return pixels[top:bottom]
+
+        return decoded
+
+    return replace(image, stored=stored._replace(decode=decode))
 
 
 def _of_pixels(pixels: NDArray[np.uint8]) -> Image:
