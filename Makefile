@@ -13,6 +13,8 @@ COMMANDS += deploy delete audit benchmark-reliability
 export SAM_CLI_TELEMETRY := 0
 ENV := default
 SYNCED := .venv/synced
+# Half of that, which is enough to run the service.
+READY := .venv/ready
 
 # `uv --version`, for a command of that name may exist and not work.
 UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo .tools/uv/bin/uv)
@@ -27,7 +29,7 @@ UNKNOWN := $(strip $(filter-out $(VARIABLES),$(GIVEN)))
 ifneq ($(UNKNOWN),)
 $(error $(UNKNOWN): no such variable; choose from $(filter-out %_%,$(VARIABLES)))
 endif
-STRAY := $(filter-out $(COMMANDS) benchmark-% $(SYNCED) .tools/uv/bin/uv,$(MAKECMDGOALS))
+STRAY := $(filter-out $(COMMANDS) benchmark-% $(SYNCED) $(READY) .tools/uv/bin/uv,$(MAKECMDGOALS))
 ifneq ($(STRAY),)
 $(error $(STRAY): make knows no such command; an image is named so: make run IMAGE="$(STRAY)")
 endif
@@ -35,17 +37,17 @@ endif
 help:  ## say what can be made
 	@grep -E '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
 
-run: $(SYNCED)  ## quantize IMAGE on the local engine (or on STACK), results in OUT
+run: $(READY)  ## quantize IMAGE on the local engine (or on STACK), results in OUT
 	@$(if $(STACK),quantize --stack "$$STACK",.venv/bin/python -m emulator.quantize) $(if $(IMAGE),"$$IMAGE") $(if $(OUT),--out "$$OUT") \
 	  $(if $(CRITERION),--criterion "$$CRITERION") $(ARGS)
 
-backfill: $(SYNCED)  ## quantize what is in the local engine's (or STACK's) input bucket under PREFIX
+backfill: $(READY)  ## quantize what is in the local engine's (or STACK's) input bucket under PREFIX
 	@$(if $(STACK),quantize --stack "$$STACK",.venv/bin/python -m emulator.quantize) --bucket-prefix "$$PREFIX" $(ARGS)
 
-console: $(SYNCED)  ## show the local engine's executions in the browser, until Ctrl-C
+console: $(READY)  ## show the local engine's executions in the browser, until Ctrl-C
 	@.venv/bin/python -m emulator.console
 
-stop: $(SYNCED)  ## end the local engine and all its processes
+stop: $(READY)  ## end the local engine and all its processes
 	@python -m emulator.engine stop
 
 test: lint  ## lint, then every test, with the coverage of the core
@@ -105,6 +107,10 @@ generate: $(SYNCED)  ## write schemas/, the machine's diagram and what the docs 
 $(SYNCED): uv.lock pyproject.toml | $(UV)
 	uv sync --quiet --frozen
 	@touch $(SYNCED)
+
+$(READY): uv.lock pyproject.toml | $(UV)
+	uv sync --quiet --frozen --inexact --no-default-groups --group local
+	@touch $(READY)
 
 # Of two commands at once the second one waits. The lock is the folder's.
 .tools/uv/bin/uv:

@@ -70,6 +70,7 @@ def main() -> None:
     parser.add_argument("--warm", action="store_true", help="use this machine's caches")
     parser.add_argument("--port", type=int, default=4598, help="of the engine of `make run`")
     arguments = parser.parse_args()
+    load = f"{os.cpu_count()} processors, {os.getloadavg()[0]:.0f} processes at work before"
     lines = []
     for way in arguments.ways:
         if way == "uvx" and not shutil.which("uvx"):
@@ -78,7 +79,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             seconds, megabytes = try_out(way, Path(folder), arguments.port, warm=arguments.warm)
         lines.append([f"`{WAYS[way][0]}`", f"{seconds:.0f}", megabytes])
-    print(table(["after `git clone`", "s", "MB"], lines))
+    print(f"{load}\n\n{table(['after `git clone`', 's', 'MB'], lines)}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ is told how many colors that came to. Times are of whole processes, imports and 
 """
 
 import argparse
+import os
 import tempfile
 from pathlib import Path
 
@@ -83,7 +84,8 @@ def main() -> None:
     parser.add_argument("--photos", nargs="+", default=["china"], choices=photos.available())
     parser.add_argument("--runs", type=int, default=5)
     arguments = parser.parse_args()
-    print(f"{joblib.cpu_count()} processors")
+    load = os.getloadavg()[0]
+    print(f"{joblib.cpu_count()} processors, {load:.0f} processes at work before")
     for photo in arguments.photos:
         for megapixels in arguments.megapixels:
             with tempfile.TemporaryDirectory() as folder:
