@@ -58,12 +58,17 @@ def lost_accents(
     vivid = np.square(lab[:, 1:]).sum(axis=1) >= _VIVID**2
     lost = np.flatnonzero(vivid & loses_hue(lab, srgb_to_oklab(palette)[labels]))
     lost = lost[np.argsort(-colors.counts[lost], kind="stable")[:_MOST_LOST]]
-    lost = lost[~_mixed(colors.rgb[lost].astype(np.float64), palette)]
-    alike = np.square(lab[lost, None] - lab[lost]).sum(axis=2) < _ALIKE**2
-    pixels = colors.counts[lost].astype(np.float64)
     least = _SHARE * colors.counts.sum()
+    if colors.counts[lost].sum() < least:
+        return []
+    lost = lost[~_mixed(colors.rgb[lost].astype(np.float64), palette)]
+    pixels = colors.counts[lost].astype(np.float64)
+    if pixels.sum() < least:
+        return []
+    distances = sum(np.square(np.subtract.outer(channel, channel)) for channel in lab[lost].T)
+    alike = np.asarray(distances) < _ALIKE**2
     accents = []
-    while lost.size and (together := alike @ pixels).max() >= least:
+    while (together := alike @ pixels).max() >= least:
         members = alike[together.argmax()] & (pixels > 0)
         accents.append(lost[members])
         pixels[members] = 0
@@ -72,11 +77,13 @@ def lost_accents(
 
 def loses_hue(lab: NDArray[np.float64], served: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Whether colors turn gray or into another hue; OKLab, both of shape (m, 3)."""
-    chroma = np.square(lab[:, 1:]).sum(axis=1)
-    along = (lab[:, 1:] * served[:, 1:]).sum(axis=1)
-    across = np.abs(lab[:, 1] * served[:, 2] - lab[:, 2] * served[:, 1])
-    gone: NDArray[np.bool_] = (along < _KEPT * chroma) | (across > _TURNED * along)
-    return (chroma >= _COLORED**2) & gone
+    (_, a, b), (_, served_a, served_b) = lab.T, served.T
+    chroma = a * a + b * b
+    along = a * served_a + b * served_b
+    across = np.abs(a * served_b - b * served_a)
+    gone = (along < _KEPT * chroma) | (across > _TURNED * along)
+    lost: NDArray[np.bool_] = (chroma >= _COLORED**2) & gone
+    return lost
 
 
 def _mixed(rgb: NDArray[np.float64], palette: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -84,9 +91,11 @@ def _mixed(rgb: NDArray[np.float64], palette: NDArray[np.float64]) -> NDArray[np
     first, second = np.triu_indices(len(palette), 1)
     mixed = np.zeros(len(rgb), dtype=np.bool_)
     for start, end in zip(palette[first], palette[second], strict=True):
-        way = end - start
-        along = np.clip((rgb - start) @ way / max(way @ way, 1), 0, 1)
-        mixed |= np.square(rgb - start - along[:, None] * way).sum(axis=1) <= _MIXED**2
+        rest = np.flatnonzero(~mixed)
+        way, from_start = end - start, rgb[rest] - start
+        along = np.clip(from_start @ way / max(way @ way, 1), 0, 1)
+        red, green, blue = (from_start - along[:, None] * way).T
+        mixed[rest] = red * red + green * green + blue * blue <= _MIXED**2
     return mixed
 
 
