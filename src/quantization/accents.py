@@ -34,6 +34,9 @@ _MIXED = 8
 _MOST_LOST = 1000
 """Colors that are looked at, those of most pixels first."""
 
+_BLOCK = 32
+"""Of what is compared with all of these, so many at a time stay in the processor's cache."""
+
 
 def lost_accents(
     colors: Colors, lab: NDArray[np.float64], palette: NDArray[np.float64], labels: NDArray[np.intp]
@@ -65,14 +68,26 @@ def lost_accents(
     pixels = colors.counts[lost].astype(np.float64)
     if pixels.sum() < least:
         return []
-    distances = sum(np.square(np.subtract.outer(channel, channel)) for channel in lab[lost].T)
-    alike = np.asarray(distances) < _ALIKE**2
+    alike = _alike(lab[lost])
+    together = alike @ pixels
     accents = []
-    while (together := alike @ pixels).max() >= least:
-        members = alike[together.argmax()] & (pixels > 0)
+    while together.max() >= least:
+        members = np.flatnonzero(alike[together.argmax()] & (pixels > 0))
         accents.append(lost[members])
+        together -= pixels[members] @ alike[members]
         pixels[members] = 0
     return accents
+
+
+def _alike(lab: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether each two of some OKLab colors are near each other, of shape (m, m)."""
+    channels = np.ascontiguousarray(lab.T)
+    alike = np.empty((len(lab), len(lab)), dtype=np.bool_)
+    for begin in range(0, len(lab), _BLOCK):
+        block = slice(begin, begin + _BLOCK)
+        squared = sum(np.square(np.subtract.outer(channel[block], channel)) for channel in channels)
+        alike[block] = np.asarray(squared) < _ALIKE**2
+    return alike
 
 
 def loses_hue(lab: NDArray[np.float64], served: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -89,14 +104,36 @@ def loses_hue(lab: NDArray[np.float64], served: NDArray[np.float64]) -> NDArray[
 def _mixed(rgb: NDArray[np.float64], palette: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Whether colors are mixtures of two of the palette, as anti-aliasing makes at their border."""
     first, second = np.triu_indices(len(palette), 1)
+    start, way = palette[first], palette[second] - palette[first]
+    length = np.maximum(np.square(way).sum(axis=1), 1)
     mixed = np.zeros(len(rgb), dtype=np.bool_)
-    for start, end in zip(palette[first], palette[second], strict=True):
-        rest = np.flatnonzero(~mixed)
-        way, from_start = end - start, rgb[rest] - start
-        along = np.clip(from_start @ way / max(way @ way, 1), 0, 1)
-        red, green, blue = (from_start - along[:, None] * way).T
-        mixed[rest] = red * red + green * green + blue * blue <= _MIXED**2
+    for begin in range(0, len(first), _BLOCK):
+        block = slice(begin, begin + _BLOCK)
+        pair, color = _about_mixed(rgb, start[block], way[block], length[block])
+        pair += begin
+        from_start = rgb[color] - start[pair]
+        along = np.clip((from_start * way[pair]).sum(axis=1) / length[pair], 0, 1)
+        off = np.square(from_start - along[:, None] * way[pair]).sum(axis=1)
+        mixed[color[off <= _MIXED**2]] = True
     return mixed
+
+
+def _about_mixed(
+    rgb: NDArray[np.float64],
+    start: NDArray[np.float64],
+    way: NDArray[np.float64],
+    length: NDArray[np.float64],
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the pairs, and with each a color, that can be its mixture up to rounding.
+
+    The distances are multiplied out, which is fast, but not exact: 8 levels must stay 8.
+    """
+    along = way @ rgb.T - (start * way).sum(axis=1)[:, None]
+    share = np.clip(along / length[:, None], 0, 1)
+    off = np.square(rgb).sum(axis=1) - 2 * start @ rgb.T + np.square(start).sum(axis=1)[:, None]
+    off -= share * (2 * along - share * length[:, None])
+    pair, color = np.nonzero(off <= _MIXED**2 + 1)
+    return pair, color
 
 
 def accent_error(colors: Colors, palette: NDArray[np.uint8], labels: NDArray[np.intp]) -> float:
