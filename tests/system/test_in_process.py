@@ -27,7 +27,8 @@ def on_engine(request: pytest.FixtureRequest) -> Command:
     [
         ("logo.png", {}),
         ("houses.png", {"criterion": "guarded", "format": "webp", "palettes": "gpl,ase,css"}),
-        ("temple.jpg", {"k-max": "12", "dither": "diffusion", "space": "rgb"}),
+        ("temple.jpg", {"k-max": "12", "dither": "diffusion", "space": "rgb", "keep": "#f00 #fff"}),
+        ("temple.jpg", {"palette": "#102030 #f0e0d0 #00f"}),
     ],
 )
 def test_engine_and_one_process_write_the_same(
