@@ -51,10 +51,10 @@ stop: $(READY)  ## end the local engine and all its processes
 	@python -m emulator.engine stop
 
 test: lint  ## lint, then every test, with the coverage of the core
-	COVERAGE_CORE=sysmon pytest --cov --cov-report=term
+	COVERAGE_CORE=sysmon pytest -n 2 --dist loadgroup --cov --cov-report=term
 
 check: lint  ## lint, then the tests that need no engine, no build and no browser
-	pytest -m "not slow" -n 2
+	pytest -m "not slow" -n 2 --dist loadgroup
 
 lint: $(SYNCED)  ## ruff, mypy, the import rules, and the linters of template and state machine
 	ruff check .

@@ -59,12 +59,17 @@ SLOW = {"artifact", "browser", "container", "emulator", "system"}
 """Folders of tests that start an engine or a browser, or build; `make check` does without them."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests in the `SLOW` folders, and others that take the engine."""
+    """Mark the tests in the `SLOW` folders, and others that take the engine.
+
+    All tests of the deployed stack go to one worker: to deploy it twice takes longer than they do.
+    """
     for item in items:
-        takes_the_engine = "engine_port" in getattr(item, "fixturenames", ())
-        if takes_the_engine or item.path.relative_to(TESTS).parts[0] in SLOW:
+        fixtures = getattr(item, "fixturenames", ())
+        if "engine_port" in fixtures or item.path.relative_to(TESTS).parts[0] in SLOW:
             item.add_marker("slow")
+        item.add_marker(pytest.mark.xdist_group("stack" if "stack" in fixtures else item.path.stem))
 
 
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:quantize:first"

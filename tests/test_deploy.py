@@ -24,7 +24,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         busy.release()
 
     monkeypatch.setattr(module, "_sam", sam)
-    monkeypatch.setattr(module, "_pin", lambda *_: None)
+    monkeypatch.setattr(module, "_finish", lambda *_: None)
     monkeypatch.setattr(module, "BUILDS", tmp_path / "builds")
     monkeypatch.setattr(engine, "start", engine.endpoint)
     monkeypatch.setattr(engine, "state_directory", lambda _port: tmp_path)
@@ -39,6 +39,23 @@ def test_two_at_once_deploy_once(calls: list[str]) -> None:
         thread.join()
 
     assert calls == ["build", "deploy"]
+
+
+def test_other_parameters_do_not_build_anew_but_other_sources_do(
+    calls: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.write_text("one")
+    monkeypatch.setattr(module, "_source_files", lambda: [source])
+    monkeypatch.setattr(engine, "ROOT", tmp_path)
+
+    deploy(4566)
+    deploy(4566, {"KMax": "16"})
+    assert calls == ["build", "deploy", "deploy"]
+
+    source.write_text("two")
+    deploy(4566, {"KMax": "16"})
+    assert calls == ["build", "deploy", "deploy", "build", "deploy"]
 
 
 def test_failure_of_sam_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

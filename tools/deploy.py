@@ -12,7 +12,7 @@ import sys
 
 import boto3
 
-from emulator.deploy import DeployError, build
+from emulator.deploy import DEPLOYED, DeployError, build
 from emulator.engine import ROOT
 from tools import samconfig
 
@@ -40,7 +40,7 @@ def main() -> int:
         if not (arguments.build_only or environment.region or boto3.Session().region_name):
             print(NO_REGION.format(environment.name), file=sys.stderr)
             return 1
-        template = build(parameters["Architecture"]) / "template.yaml"
+        template = build(parameters["Architecture"]) / DEPLOYED
     except (samconfig.ConfigurationError, DeployError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
