@@ -25,7 +25,9 @@ def page(stack: Stack, engine_port: int) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port = probe.getsockname()[1]
+    # A job in the background of a shell ignores SIGINT, and so would all that it starts.
     command = [
+        *("env", "--default-signal=INT"),
         sys.executable,
         "-m",
         "emulator.console",
