@@ -461,6 +461,41 @@ def test_avif_sequence_without_a_still_image_shows_its_first_frame(
     np.testing.assert_array_equal(decode(sequence), decode(body))
 
 
+def test_avif_with_premultiplied_colors_is_divided_by_its_opacity(
+    decode: Callable[[bytes], NDArray[np.uint8]], picture: Pillow.Image
+) -> None:
+    picture = picture.copy()
+    picture.putalpha(picture.getchannel("R"))
+    options: dict[str, Any] = {"quality": 100, "subsampling": "4:4:4"}
+    body = saved(picture, "AVIF", alpha_premultiplied=True, **options)
+
+    given = np.asarray(picture).astype(int)
+    error = np.abs(decode(body)[:, :, :3].astype(int) - given[:, :, :3]) * given[:, :, 3:]
+    assert error.mean() < 255
+
+
+def with_codes(avif: bytes, primaries: int, transfer: int) -> bytes:
+    at = avif.index(b"nclx") + 4
+    return avif[:at] + struct.pack(">HH", primaries, transfer) + avif[at + 4 :]
+
+
+def test_avif_colors_given_by_numbers_are_those_of_the_profile(
+    decode: Callable[[bytes], NDArray[np.uint8]], picture: Pillow.Image
+) -> None:
+    options: dict[str, Any] = {"quality": 100, "subsampling": "4:4:4"}
+    plain = saved(picture, "AVIF", **options)
+    expected = decode(saved(Pillow.fromarray(decode(plain)), "PNG", icc_profile=P3))
+
+    assert furthest(decode(with_codes(plain, 12, 13)), expected) <= 2
+    np.testing.assert_array_equal(decode(with_codes(plain, 1, 1)), decode(plain))
+
+
+def test_avif_in_high_dynamic_range_is_refused_by_name(
+    refusal: Callable[[bytes], str], picture: Pillow.Image
+) -> None:
+    assert "high dynamic range" in refusal(with_codes(saved(picture, "AVIF"), 9, 16))
+
+
 # What is not read
 
 

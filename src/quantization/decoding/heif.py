@@ -10,7 +10,7 @@ import pyvips
 
 from quantization.decoding import libheif
 from quantization.decoding.profiles import PRIMARIES, SRGB, SRGB_CURVE, make_profile
-from quantization.decoding.srgb import with_profile, with_white
+from quantization.decoding.srgb import white_of, with_profile, with_white
 from quantization.decoding.stored import Stored, by_libvips, damaged, load, mapped, rows_of
 from quantization.errors import UnsupportedImage
 
@@ -43,12 +43,19 @@ class _Frame(NamedTuple):
 
 
 def read_avif(path: Path) -> Stored:
-    """Read the header; of a sequence that holds no still image that of its first frame."""
+    """Read the header; of a sequence that holds no still image that of its first frame.
+
+    Raises
+    ------
+    UnsupportedImage
+        If it is in high dynamic range.
+    """
     source, frames = _still_of(path)
+    picture = libheif.describe(source)
+    profile = _profile(picture)
 
     def reopen() -> pyvips.Image:
-        image = load("heifload", source)
-        return image if image.format == "uchar" else with_white(image, image.get("bits-per-sample"))
+        return _meant(load("heifload", source), picture, profile)
 
     stored = by_libvips(reopen(), reopen)
     return stored._replace(frames=max(frames, stored.frames))
@@ -64,18 +71,18 @@ def read_heic(path: Path) -> Stored:
     """
     source, frames = _still_of(path)
     picture = libheif.describe(source)
-    profile = picture.profile or _coded_profile(picture.codes)
+    profile = _profile(picture)
     return Stored(
         width=picture.width,
         height=picture.height,
         has_alpha=picture.has_alpha,
-        decode=lambda: rows_of(_decoded(source, picture, profile)),
+        decode=lambda: rows_of(_meant(_decoded(source, picture), picture, profile)),
         frames=max(frames, picture.images),
     )
 
 
-def _decoded(source: Path | bytes, picture: libheif.Picture, profile: bytes | None) -> pyvips.Image:
-    """Decode, and describe the levels to libvips."""
+def _decoded(source: Path | bytes, picture: libheif.Picture) -> pyvips.Image:
+    """Decode, and describe the levels to libvips: more than 8 bits are the upper ones of 16."""
     levels = libheif.decode(source, picture)
     size, kind, space = (1, "uchar", "srgb") if picture.bits <= 8 else (2, "ushort", "rgb16")
     bands = 4 if picture.has_alpha else 3
@@ -83,20 +90,32 @@ def _decoded(source: Path | bytes, picture: libheif.Picture, profile: bytes | No
     image = pyvips.Image.new_from_memory(levels.buffer, width, picture.height, 1, kind)
     image = image.crop(0, 0, picture.width * bands, picture.height).bandfold(factor=bands)
     image = image.copy(interpretation=space)
-    if picture.is_premultiplied:
-        image = image.unpremultiply(max_alpha=(1 << picture.bits) - 1).rint().cast(kind)
-    if kind == "ushort":
-        image = with_white(image << (16 - picture.bits), picture.bits)
     if picture.is_gray and not picture.has_alpha:
         image = image[0].copy(interpretation="b-w" if size == 1 else "grey16")
+    return image if size == 1 else image << (16 - picture.bits)
+
+
+def _meant(image: pyvips.Image, picture: libheif.Picture, profile: bytes | None) -> pyvips.Image:
+    """Return the colors that decoded levels stand for, with the profile that says which."""
+    kind = image.format
+    if picture.is_premultiplied:
+        opaque = 255 if kind == "uchar" else white_of(picture.bits)
+        image = image.unpremultiply(max_alpha=opaque).rint().cast(kind)
+    if kind == "ushort":
+        image = with_white(image, white_of(picture.bits))
     return with_profile(image, profile) if profile else image
 
 
-def _coded_profile(codes: tuple[int, int] | None) -> bytes | None:
-    """Return a profile for the primaries; curves of video are taken for sRGB's, as elsewhere."""
-    primaries, transfer = codes or (1, 13)
+def _profile(picture: libheif.Picture) -> bytes | None:
+    """Return the profile, or one for the primaries that are given by number."""
+    if picture.profile or picture.codes is None:
+        return picture.profile or None
+    primaries, transfer = picture.codes
     if transfer in _HIGH_DYNAMIC_RANGE:
-        raise UnsupportedImage("HEIC in high dynamic range is not read; export it as SDR or JPEG")
+        raise UnsupportedImage(
+            "AVIF and HEIC in high dynamic range are not read; export it as SDR or JPEG"
+        )
+    # Curves of video are taken for sRGB's, as elsewhere.
     chromaticities = PRIMARIES.get(primaries, SRGB)
     return None if chromaticities == SRGB else make_profile(chromaticities, SRGB_CURVE)
 

@@ -67,10 +67,15 @@ def with_profile(image: pyvips.Image, profile: bytes | None) -> pyvips.Image:
     return image
 
 
-def with_white(image: pyvips.Image, bits: int) -> pyvips.Image:
-    """Return a 16-bit image whose levels have so many bits, the upper ones; the lower are 0."""
+def white_of(bits: int) -> int:
+    """Return the level of white where the upper bits of 16 are used, and the lower are 0."""
+    return ((1 << bits) - 1) << (16 - bits)
+
+
+def with_white(image: pyvips.Image, level: int) -> pyvips.Image:
+    """Return a 16-bit image whose white is this level."""
     image = image.copy()
-    image.set_type(pyvips.GValue.gint_type, _WHITE, ((1 << bits) - 1) << (16 - bits))
+    image.set_type(pyvips.GValue.gint_type, _WHITE, level)
     return image
 
 
@@ -113,17 +118,17 @@ def _without_profile(image: pyvips.Image) -> pyvips.Image:
 
 
 def _through_profile(image: pyvips.Image) -> pyvips.Image:
-    if (white := _white_of(image)) != _WHITEST:
+    if (white := _stated_white(image)) != _WHITEST:
         image = (image * (_WHITEST / white)).rint().cast("ushort")
     return image.icc_transform("srgb", embedded=True, intent="perceptual", depth=8)
 
 
 def _to_8_bits(image: pyvips.Image) -> pyvips.Image:
     """Scale 16-bit levels to 0..255, rounding to the nearest."""
-    return (image * (255 / _white_of(image))).rint().cast("uchar")
+    return (image * (255 / _stated_white(image))).rint().cast("uchar")
 
 
-def _white_of(image: pyvips.Image) -> int:
+def _stated_white(image: pyvips.Image) -> int:
     """Return the level of white of a 16-bit image."""
     white: int = image.get(_WHITE) if image.get_typeof(_WHITE) else _WHITEST
     return white
