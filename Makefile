@@ -77,7 +77,7 @@ build: $(SYNCED)  ## build for AWS, for ARCHITECTURE (arm64 or x86_64)
 	python -m tools.deploy --build-only $(TO_AWS)
 
 benchmark-reliability: $(SYNCED)  ## fuzz the decoding, let every call of S3 fail, upload 200 at once
-	uv run --quiet --frozen --group benchmarks python -m benchmarks.reliability
+	uv run --quiet --frozen --group benchmarks python -m benchmarks.reliability $(ARGS)
 
 benchmark-%: $(SYNCED)  ## print how render, peers, pipeline, k_selection, ... compare (ARGS=--help)
 	uv run --quiet --frozen --group benchmarks python -m benchmarks.$* $(ARGS)

@@ -113,7 +113,7 @@ def _profile(picture: libheif.Picture) -> bytes | None:
     primaries, transfer = picture.codes
     if transfer in _HIGH_DYNAMIC_RANGE:
         raise UnsupportedImage(
-            "AVIF and HEIC in high dynamic range are not read; export it as SDR or JPEG"
+            "an AVIF or HEIC in high dynamic range is not read; export it as SDR or JPEG"
         )
     # Curves of video are taken for sRGB's, as elsewhere.
     chromaticities = PRIMARIES.get(primaries, SRGB)

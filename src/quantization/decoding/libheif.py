@@ -205,7 +205,7 @@ def _check(error: _Error, *_: object) -> None:
     said = HeifError(error.message.decode(errors="replace"))
     if error.code == _NO_MEMORY and error.subcode == _LIMIT_EXCEEDED:
         raise ImageTooLarge(
-            "it has more pixels than its header says, or than a HEIC may have; "
+            "it has more pixels than its header says, or than such a file may have; "
             "upload a smaller image"
         ) from said
     if error.code == _NO_MEMORY and error.subcode == _UNSPECIFIED:
