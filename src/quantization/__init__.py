@@ -6,6 +6,7 @@
 12
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Quantized", "quantize"]
 __version__ = "0.1.0"
+
+# libvips looks for it when it is loaded, and is silent then: of damaged files it would warn on
+# standard error, beside the refusal, and of whole ones that hold what it does not know.
+os.environ.setdefault("VIPS_WARNING", "0")
 
 
 def __getattr__(name: str) -> Any:

@@ -18,8 +18,8 @@ STANDARD = Path("-")
 """Standard input as an image, and standard output as the place of its result."""
 
 IMAGE_EXTENSIONS = {
-    *(".avif", ".bmp", ".gif", ".heic", ".heif", ".hif", ".jpeg", ".jpg", ".png", ".tif", ".tiff"),
-    ".webp",
+    *(".apng", ".avif", ".bmp", ".gif", ".heic", ".heif", ".hif", ".jfif", ".jpeg", ".jpg", ".png"),
+    *(".tif", ".tiff", ".webp"),
 }
 """What is taken from a folder; a file that is named is taken whatever its name."""
 

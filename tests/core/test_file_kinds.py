@@ -2,6 +2,8 @@
 
 import io
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -510,6 +512,8 @@ def test_avif_in_high_dynamic_range_is_refused_by_name(
         (b"%!PS-Adobe", "EPS"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
         (b"<?xml version='1.0'?>\n<svg/>", "SVG"),
+        (b"<!-- Generator: a program for drawing -->\n<svg version='1.1'/>", "SVG"),
+        (b"<!DOCTYPE svg PUBLIC '-//W3C//DTD SVG 1.1//EN'", "SVG"),
         (b"\0\0\1\0\1\0", "ICO"),
         (b"II*\0\x10\0\0\0CR\2\0", "CR2"),
         (b"\0\0\0\x18ftypcrx ", "CR3"),
@@ -519,10 +523,17 @@ def test_avif_in_high_dynamic_range_is_refused_by_name(
         (b"PK\3\4", "ZIP"),
         (b"\xd0\xcf\x11\xe0", "Thumbs.db"),
         (b"\0\5\x16\7\0\2\0\0", "._"),
+        (b"\0\0\0\1Bud1", "DS_Store"),
         (b"<!DOCTYPE html>", "web page"),
+        (b"\xef\xbb\xbf<!-- saved from a site -->\n<html>", "web page"),
         (b"DDS ", "DDS"),
         (b"v/1\1", "OpenEXR"),
+        (b"\0\0\x0a" + bytes(9) + b"\x40\0\x40\0\x18\0", "TGA"),
+        (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "video (WMV)"),
+        ((b"G".ljust(188, b"\xff") * 3), "video (MPEG)"),
         (b"# A text, not an image", "a text"),
+        ("# Ein Text, kein Bild: Größe".encode(), "a text"),
+        ("# Ein Text".encode("utf-16"), "a text"),
     ],
 )
 def test_refusal_names_what_the_file_is(
@@ -563,3 +574,21 @@ def test_warnings_of_libvips_are_not_handled_in_python(
 
     assert decode(body).shape == (8, 8, 4)
     assert [record for record in caplog.records if record.name.startswith("pyvips")] == []
+
+
+def test_nothing_but_the_refusal_tells_of_a_damaged_file(
+    tmp_path: Path, picture: Pillow.Image
+) -> None:
+    """libvips would warn on standard error; it is asked not to before it is loaded."""
+    whole = saved(picture, "JPEG")
+    path = tmp_path / "upload"
+    path.write_bytes(whole[: len(whole) // 2] + whole[-2:])
+    decode = f"from quantization import quantize; quantize({str(path)!r})"
+
+    done = subprocess.run(
+        [sys.executable, "-c", decode], check=False, capture_output=True, text=True
+    )
+
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("quantization.errors.UnsupportedImage: the file is damaged")
+    assert "VIPS" not in done.stderr

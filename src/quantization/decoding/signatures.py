@@ -21,7 +21,13 @@ _NO_IMAGE = "upload an image file"
 # not. The first that matches tells. ISO/IEC 14496-12 says what an "ftyp" box is, and its brands
 # what the file holds: with several of them, the pictures come before the videos.
 _BRAND = rb"....ftyp(?:.{4})*?"
-_MARKUP = rb"(?:\xef\xbb\xbf)?\s*"
+_MARKUP = rb"(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)?"
+_UTF_8 = (
+    rb"(?:[\t\n\r -~]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3})*"
+    rb"(?:[\xc2-\xf4][\x80-\xbf]{0,2})?"
+)
+_TARGA = rb".[\0\1][\x01-\x03\x09-\x0b].{13}[\x08\x0f\x10\x18\x20]"
+"""Its header: whether it has a palette, the kind of image, and the bits of a pixel."""
 _READ: list[tuple[bytes, str]] = [
     (rb"\xff\xd8\xff", "jpeg"),
     (rb"\x89PNG\r\n\x1a\n", "png"),
@@ -39,7 +45,7 @@ _NOT_READ: list[tuple[bytes, str, str]] = [
     (rb"II\xbc\x01", "a JPEG XR image", _PICTURE),
     (rb"8BPS", "a Photoshop document (PSD)", "export it as PNG or TIFF"),
     (rb"gimp xcf", "a GIMP image (XCF)", "export it as PNG or TIFF"),
-    (_MARKUP + rb"(?:<\?xml.*)?<svg", "an SVG drawing", "export it as PNG"),
+    (_MARKUP + rb"(?:<\?xml.*)?<(?:!DOCTYPE )?svg", "an SVG drawing", "export it as PNG"),
     (rb"%PDF", "a PDF document", "export its page as PNG"),
     (rb"%!PS|\xc5\xd0\xd3\xc6", "a PostScript drawing (EPS)", "export it as PNG"),
     (rb"\xd7\xcd\xc6\x9a|\x01\0\0\0.{36} EMF", "a Windows metafile", "export it as PNG"),
@@ -62,10 +68,13 @@ _NOT_READ: list[tuple[bytes, str, str]] = [
     (rb"SIMPLE  =", "a FITS image", _PICTURE),
     (rb".{128}DICM", "a DICOM image", _PICTURE),
     (rb"BPG\xfb", "a BPG image", _PICTURE),
+    (_TARGA, "a Targa image (TGA)", _PICTURE),
     (rb"....ftyp|....(?:moov|mdat|wide|free)", "a video (MP4 or MOV)", _FRAME),
     (rb"\x1aE\xdf\xa3", "a video (WebM or MKV)", _FRAME),
     (rb"RIFF....AVI ", "a video (AVI)", _FRAME),
-    (rb"\0\0\x01[\xba\xb3]", "a video (MPEG)", _FRAME),
+    (rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a video (WMV)", _FRAME),
+    (rb"FLV\x01", "a video (FLV)", _FRAME),
+    (rb"\0\0\x01[\xba\xb3]|G.{187}G.{187}G|....G.{191}G.{191}G", "a video (MPEG)", _FRAME),
     (rb"RIFF....WAVE|ID3|OggS|fLaC", "a sound", _NO_IMAGE),
     (rb"PK[\x03\x05]", "a ZIP archive or an Office document", _UNPACK),
     (rb"7z\xbc\xaf|Rar!|\x1f\x8b|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd|.{257}ustar", "an archive", _UNPACK),
@@ -75,11 +84,12 @@ _NOT_READ: list[tuple[bytes, str, str]] = [
         "metadata of macOS (its name starts with ._)",
         "upload the file without ._",
     ),
+    (rb"\0\0\0\x01Bud1", "settings of a folder on macOS (.DS_Store)", _NO_IMAGE),
     (_MARKUP + rb"(?i:<(?:!doctype|html))", "a web page (HTML)", "download the image itself"),
     (_MARKUP + rb"<\?xml", "an XML document", _NO_IMAGE),
     (rb"\x7fELF|MZ", "a program", _NO_IMAGE),
-    (rb"[\t\n\r -~]*\Z", "a text", _NO_IMAGE),
-    (rb"\0*\Z", "a file of nothing but zeros", "upload an intact copy"),
+    (_UTF_8 + rb"\Z|\xff\xfe|\xfe\xff|\xef\xbb\xbf", "a text", _NO_IMAGE),
+    (rb"\0*\Z", "a file that begins with nothing but zeros", "upload an intact copy"),
 ]
 
 

@@ -30,7 +30,7 @@ pyvips.cache_set_max(0)
 
 # pyvips passes libvips' warnings on to Python. While it does so Python may look for garbage, an
 # image among it may warn as it is closed, and GLib ends a process in which a warning leads to
-# another. Without that handler they go to standard error.
+# another. `quantization` silences them.
 pyvips._remove_log_handler()
 
 
