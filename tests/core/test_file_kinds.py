@@ -428,6 +428,23 @@ def test_png_may_say_behind_its_pixels_how_it_is_turned(
     np.testing.assert_array_equal(decode(body), np.rot90(np.asarray(picture), -1))
 
 
+@pytest.mark.parametrize(("hidden", "frames"), [(False, 3), (True, 4)])
+def test_png_animation_shows_its_still_image_and_counts_the_frames(
+    hidden: bool, frames: int, tmp_path: Path, picture: Pillow.Image
+) -> None:
+    """The still image may be one of the animation's frames or be apart from them."""
+    others = [picture.rotate(90 * n) for n in range(1, 4 if hidden else 3)]
+    path = tmp_path / "upload"
+    path.write_bytes(
+        saved(picture, "PNG", save_all=True, append_images=others, default_image=hidden)
+    )
+
+    image = open_image(path, max_pixels=10**6)
+
+    assert image.frames == frames
+    np.testing.assert_array_equal(image.pixels(), np.asarray(picture))
+
+
 # Profiles
 
 

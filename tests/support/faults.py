@@ -108,6 +108,8 @@ class Trials:
             self._refuse()
             made = self.undisturbed()
             self.wanted.append(self._result())
+        # With a failure to clear, Render looks a second time at what is to be tidied up.
+        self.clearing = set(made) - set(self.undisturbed())
         # Of RecordFailure only what the machine calls it for; EventBridge does so again.
         self.calls = [c for c in made if c.state != "RecordFailure"] + [
             c for c in self._refuse() if c.state == "RecordFailure" and c.occurrence == 1
@@ -133,7 +135,7 @@ class Trials:
             If that is no known end, or what lies in the bucket does not belong to it.
         """
         proxy = self.functions.proxy
-        if call.method == "DELETE" or call.what == ".error.json":
+        if call in self.clearing or call.what == ".error.json":
             self._refuse()
         refused = call.state == "RecordFailure"
         often = TIMES.get(kind, 1) if times is None else times

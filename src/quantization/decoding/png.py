@@ -16,6 +16,7 @@ from quantization.errors import UnsupportedImage
 
 _SIGNATURE_BYTES = 8
 _READ = {b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"eXIf"}
+_PIXELS, _FRAME = b"IDAT", b"fcTL"
 _SRGB_GAMMA = 45_455
 """As near to sRGB's curve as a power comes: what writers of sRGB say to readers of powers."""
 
@@ -30,7 +31,7 @@ def read(path: Path) -> Stored:
     UnsupportedImage
         If it is in high dynamic range or in colors that are not known here.
     """
-    chunks = _chunks(path)
+    chunks, frames = _chunks(path)
     profile = _profile(chunks)
 
     def reopen() -> pyvips.Image:
@@ -41,23 +42,29 @@ def read(path: Path) -> Stored:
             image = turned(image, orientation_of(exif))
         return image
 
-    return by_libvips(reopen(), reopen)
+    return by_libvips(reopen(), reopen, frames=frames)
 
 
-def _chunks(path: Path) -> Mapping[bytes, bytes]:
-    """Return the intact ones of the chunks that are read here, the first of each name."""
+def _chunks(path: Path) -> tuple[Mapping[bytes, bytes], int]:
+    """Return the intact ones of the chunks that are read here, and how many frames there are.
+
+    Of each name it is the first chunk. The frames are the still image and those behind it.
+    """
     chunks: dict[bytes, bytes] = {}
+    frames, behind = 1, False
     with mapped(path) as data:
         at = _SIGNATURE_BYTES
         while at + 12 <= len(data):
             length, name = struct.unpack_from(">I4s", data, at)
             end = at + 8 + length
+            behind = behind or name == _PIXELS
+            frames += behind and name == _FRAME
             if name in _READ and name not in chunks and end + 4 <= len(data):
                 (checksum,) = struct.unpack_from(">I", data, end)
                 if zlib.crc32(data[at + 4 : end]) == checksum:
                     chunks[name] = data[at + 8 : end]
             at = end + 4
-    return chunks
+    return chunks, frames
 
 
 def _profile(chunks: Mapping[bytes, bytes]) -> bytes | None:
