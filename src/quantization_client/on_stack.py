@@ -121,7 +121,7 @@ def _backfill(options: argparse.Namespace, connect: Callable[[], Stack], console
     if options.json:
         print(bucket_json_line(summary))
     elif not options.quiet:
-        Console(highlight=False).print(bucket_summary(summary))
+        Console(highlight=False, soft_wrap=True).print(bucket_summary(summary))
     return SOME_FAILED if summary.failures or summary.status != "SUCCEEDED" else ALL_DONE
 
 

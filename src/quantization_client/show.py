@@ -153,7 +153,10 @@ def bucket_summary(summary: "Summary") -> Text:
     lines += [f"{key}: {error}: {cause}" for key, error, cause in summary.failures]
     if summary.status != "SUCCEEDED":
         lines.append(f"the backfill ended as {summary.status} {summary.cause}".rstrip())
-    lines.append(f"all results: {summary.manifest}")
+    elif not lines:
+        lines.append("no such object is in the bucket")
+    if summary.outcomes:
+        lines.append(f"all results: {summary.manifest}")
     return Text("\n".join(lines))
 
 

@@ -141,12 +141,18 @@ def test_summary_counts_outcomes_and_names_failures(stack: Stack, states: States
     assert "d.png: UnsupportedImage: no image" in bucket_summary(summary).plain
 
 
-def test_stopped_backfill_has_no_list_of_results(
-    stack: Stack, states: States, results: Results
+@pytest.mark.parametrize(
+    ("looks", "said"),
+    [(0, "the backfill ended as RUNNING"), (2, "no such object is in the bucket")],
+)
+def test_list_of_results_is_not_named_where_there_is_none(
+    stack: Stack, states: States, results: Results, looks: int, said: str
 ) -> None:
-    states.looks = 2
+    states.looks = looks
     results.objects.clear()
-    assert not Backfill(stack, "arn").summary().outcomes
+    summary = Backfill(stack, "arn").summary()
+    assert not summary.outcomes
+    assert bucket_summary(summary).plain == said
 
 
 def test_summary_for_scripts_is_one_line_of_json(
