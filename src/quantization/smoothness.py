@@ -68,10 +68,10 @@ def _least_deviation(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
     # Where two colors of the same luma meet is no smooth area either.
     chroma = cv2.addWeighted(red, 0.5, blue, -0.5, 128)
     variance = np.zeros(luma.shape, dtype=np.float32)
-    for levels in (luma, chroma):
-        # What is hidden must not look rough.
-        plane = cv2.multiply(levels, alpha[0], scale=1 / 255) if alpha else levels
-        # In whole numbers, which are the same on all processors.
+    # All in whole numbers, which are the same on all processors.
+    for plane in (luma, chroma):
+        if alpha:  # what is hidden must not look rough
+            plane = ((plane * alpha[0].astype(np.uint16) + 127) // 255).astype(np.uint8)
         sums = cv2.boxFilter(plane, cv2.CV_32S, _WINDOW, normalize=False)
         squares = cv2.sqrBoxFilter(plane, cv2.CV_32S, _WINDOW, normalize=False)
         variance += _AREA * squares - sums**2

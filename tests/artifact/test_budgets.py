@@ -51,3 +51,12 @@ def test_handlers_import_nothing_needless(
     imported = sandbox(name).python("-c", f"import {module}, sys; print(*sys.modules)").split()
     assert NEEDLESS[name].isdisjoint(imported)
     assert "quantization" in imported
+
+
+@pytest.mark.parametrize("name", NEEDLESS)
+def test_garbage_is_collected_once_all_is_imported(
+    sandbox: Callable[[str], Sandbox], functions: dict[str, BuiltFunction], name: str
+) -> None:
+    module = functions[name].handler.partition(".")[0]
+    program = f"import {module}, gc; print(gc.isenabled(), gc.get_freeze_count() > 0)"
+    assert sandbox(name).python("-c", program).split() == ["True", "True"]

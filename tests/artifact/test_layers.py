@@ -8,11 +8,13 @@ import os
 import pkgutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from elftools.elf.elffile import ELFFile
 from PIL import Image as Pillow
 
 from emulator.deploy import ARCHITECTURE
@@ -25,8 +27,17 @@ LAYERS = {"common": "CommonLayer", "imaging": "ImagingLayer", "clustering": "Clu
 
 BUILD_LAYER = [sys.executable, ROOT / "layers/build/artifact.py", "layer"]
 
-# ELF e_machine: EM_X86_64 and EM_AARCH64.
-MACHINES = {"x86_64": 62, "arm64": 183}
+MACHINES = {"x86_64": "EM_X86_64", "arm64": "EM_AARCH64"}
+
+# Of Amazon Linux 2023, under Lambda's python3.13: glibc 2.34, and libstdc++ of GCC 11.
+NEWEST = {"GLIBC": (2, 34), "GLIBCXX": (3, 4, 29), "CXXABI": (1, 3, 13)}
+
+# What wheels may expect of any system (PEP 600's policies); all else has to be in the layers.
+SYSTEM = {
+    *("libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "libresolv.so.2"),
+    *("libgcc_s.so.1", "libstdc++.so.6", "libz.so.1"),
+}
+LOADER = {"x86_64": {"ld-linux-x86-64.so.2"}, "arm64": {"ld-linux-aarch64.so.1"}}
 
 
 @pytest.mark.parametrize("group", LAYERS)
@@ -39,16 +50,34 @@ def test_the_requirements_are_those_of_the_lock_file(group: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_every_compiled_module_is_for_the_architecture(
+def test_every_library_is_for_the_architecture_and_lambdas_system(
     build: Callable[[str], Path], architecture: str
 ) -> None:
-    libraries = [path for path in files(build(architecture)) if ".so" in path.suffixes]
-    assert len(libraries) > 100
-    for library in libraries:
-        with library.open("rb") as file:
-            header = file.read(20)
-        assert header[:4] == b"\x7fELF", library
-        assert int.from_bytes(header[18:20], "little") == MACHINES[architecture], library
+    paths = [path for path in files(build(architecture)) if ".so" in path.suffixes]
+    assert len(paths) > 100
+    needed: set[str] = set()
+    for path in paths:
+        with path.open("rb") as file:
+            library = ELFFile(file)
+            assert library["e_machine"] == MACHINES[architecture], path
+            needed |= {tag.needed for tag in _section(library, ".dynamic").iter_tags("DT_NEEDED")}
+            for kind, version in _versions(library):
+                assert version <= NEWEST[kind], path
+    assert needed - {path.name for path in paths} <= SYSTEM | LOADER[architecture]
+
+
+def _section(library: ELFFile, name: str) -> Any:
+    return library.get_section_by_name(name)
+
+
+def _versions(library: ELFFile) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """List what a library asks of the system: a symbol's kind and the version that it is of."""
+    asked = _section(library, ".gnu.version_r")
+    for _, symbols in asked.iter_versions() if asked else ():
+        for symbol in symbols:
+            kind, _, version = symbol.name.partition("_")
+            if kind in NEWEST:
+                yield kind, tuple(map(int, version.split(".")))
 
 
 @pytest.mark.parametrize("group", LAYERS)
@@ -136,6 +165,16 @@ def test_heic_is_decoded_by_a_library_that_no_other_format_loads(
 
     pixels = levels.tobytes().hex()
     assert printed == [f"False {pixels}", f"False {pixels}", f"True {pixels}"]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_layers_are_compiled_so_that_no_start_has_to(
+    build: Callable[[str], Path], architecture: str
+) -> None:
+    for layer in LAYERS.values():
+        for module in (build(architecture) / layer).rglob("*.py"):
+            compiled = Path(importlib.util.cache_from_source(str(module)))
+            assert compiled.read_bytes()[4:8] == b"\1\0\0\0", module
 
 
 # Given the names of packages, import every module in them.

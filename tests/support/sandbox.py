@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,12 @@ from tests.support.built import BuiltFunction
 
 EMULATOR = Path(samcli.local.rapid.__path__[0]) / f"aws-lambda-rie-{ARCHITECTURE}"
 PYTHON = engine.RUNTIME_ENVIRONMENT / "bin/python"
-START_SECONDS = 20
+START_SECONDS = 60
+INVOKE_SECONDS = 300
+"""Of a function, its imports among them, on an emulated processor of a busy machine."""
+
+type Command = Sequence[str | Path]
+"""What runs a program, without the program's arguments."""
 
 
 class Sandbox:
@@ -34,6 +39,8 @@ class Sandbox:
         ``opt`` in it.
     variables : mapping of str to str
         Environment variables beside, or instead of, those of the template.
+    interpreter : sequence of str or Path
+        The runtime's Python; by default this machine's own.
 
     Raises
     ------
@@ -42,7 +49,14 @@ class Sandbox:
 
     """
 
-    def __init__(self, function: BuiltFunction, root: Path, variables: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        function: BuiltFunction,
+        root: Path,
+        variables: Mapping[str, str],
+        interpreter: Command = (PYTHON,),
+    ) -> None:
+        self._interpreter = interpreter
         self.task = root / "var/task"
         self.opt = root / "opt"
         self.task.parent.mkdir()
@@ -62,7 +76,7 @@ class Sandbox:
             "AWS_LAMBDA_FUNCTION_NAME": function.name,
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769",
-            "AWS_LAMBDA_FUNCTION_TIMEOUT": "60",
+            "AWS_LAMBDA_FUNCTION_TIMEOUT": str(INVOKE_SECONDS),
             "AWS_REGION": "us-east-1",
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "test",
@@ -71,10 +85,10 @@ class Sandbox:
             **variables,
         }
 
-    def python(self, *arguments: str) -> str:
+    def python(self, *arguments: str | Path) -> str:
         """Run the runtime's interpreter here and return what it prints."""
         done = subprocess.run(
-            [PYTHON, *arguments],
+            [*self._interpreter, *arguments],
             cwd=self.task,
             env=self.environment,
             capture_output=True,
@@ -91,7 +105,7 @@ class Sandbox:
         command: list[str | Path] = [
             *(EMULATOR, "--runtime-interface-emulator-address", f"127.0.0.1:{emulator}"),
             *("--runtime-api-address", f"127.0.0.1:{runtime}"),
-            *(PYTHON, "-m", "awslambdaric", self._handler),
+            *(*self._interpreter, "-m", "awslambdaric", self._handler),
         ]
         log = self.opt.with_name("log")
         with log.open("wb") as output:
@@ -124,7 +138,7 @@ class Booted:
     def invoke(self, event: Any) -> Any:
         """Send an event; return the answer, or what Lambda says of the error, both from JSON."""
         request = urllib.request.Request(self._url, json.dumps(event).encode())
-        with urllib.request.urlopen(request, timeout=60) as response:
+        with urllib.request.urlopen(request, timeout=INVOKE_SECONDS) as response:
             return json.load(response)
 
     def log(self) -> str:
