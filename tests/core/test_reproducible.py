@@ -17,7 +17,7 @@ from quantization.decoding import open_image
 from quantization.nearest import nearest
 from quantization.sampling import summarize
 
-pixels = open_image(Path(sys.argv[1]), max_pixels=10**6).pixels()
+pixels = open_image(Path(sys.argv[1]), max_pixels=10**6).pixels()[::2, ::2]
 height, width = pixels.shape[:2]
 y, x = np.mgrid[-1:1:height * 1j, -1:1:width * 1j]
 alpha = np.clip(255 * (1.4 - np.hypot(x, y)), 1, 255).astype(np.uint8)

@@ -345,9 +345,9 @@ class Deletions(Interleavings):
         assert bool(result) >= bool(self.published)
 
 
-for machine in (Interleavings, Deletions):
+for machine, examples in ((Interleavings, 200), (Deletions, 100)):
     machine.TestCase.settings = settings(
-        max_examples=200, stateful_step_count=40, deadline=None, derandomize=True
+        max_examples=examples, stateful_step_count=40, deadline=None, derandomize=True
     )
 TestInterleavings = Interleavings.TestCase
 TestDeletions = Deletions.TestCase

@@ -473,21 +473,16 @@ def test_few_colors_are_counted_exactly(pixels: NDArray[np.uint8], height: int) 
     colors, exact = counted(pixels, height)
 
     assert exact
-    rgb = np.unique(visible, axis=0)
+    rgb, color_of = np.unique(visible, axis=0, return_inverse=True)
     opacity = pixels[..., 3].ravel() / 255 if pixels.shape[-1] == 4 else np.ones(len(visible))
-    levels = pixels[..., :3].reshape(-1, 3)
-    votes = np.array([opacity[(levels == color).all(axis=1)].sum() for color in rgb])
+    votes = np.bincount(color_of, opacity[opacity > 0])
+    places = {tuple(color): place for place, color in enumerate(rgb.tolist())}
+    kept = [places[tuple(color)] for color in colors.rgb.tolist()]
+    assert kept == sorted(kept)
     # What adds up to less than half a pixel has no vote, unless all do.
-    counted_ones = [tuple(color) for color in colors.rgb.tolist()]
-    for color, vote in zip(rgb.tolist(), votes, strict=True):
-        if vote > 0.51:
-            assert tuple(color) in counted_ones
-        elif vote < 0.49 and votes.max() > 0.51:
-            assert tuple(color) not in counted_ones
-    seen = [counted_ones.index(tuple(c)) for c in rgb.tolist() if tuple(c) in counted_ones]
-    assert seen == sorted(seen)
-    kept = votes[[tuple(color) in counted_ones for color in rgb.tolist()]]
-    assert colors.counts == pytest.approx(np.maximum(kept, 1), abs=0.51)
+    assert {*np.flatnonzero(votes > 0.51).tolist()} <= {*kept}
+    assert votes.max() < 0.51 or votes[kept].min() > 0.49
+    assert colors.counts == pytest.approx(np.maximum(votes[kept], 1), abs=0.51)
 
 
 def test_strips_do_not_matter(china: NDArray[np.uint8]) -> None:

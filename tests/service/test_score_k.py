@@ -106,7 +106,7 @@ def test_handler_keeps_colors(
     assert score.silhouette_beyond is None
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(st.data())
 @pytest.mark.parametrize("space", ["rgb", "oklab"])
 def test_colors_to_keep_are_in_the_palette_and_the_others_fitted(

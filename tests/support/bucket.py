@@ -89,7 +89,9 @@ class Writer:
     def __init__(self, bucket: Bucket, work: Callable[[Any], object]) -> None:
         self._bucket = bucket
         self._turn: Turn = "go"
-        self._go, self._stopped = threading.Semaphore(0), threading.Semaphore(0)
+        self._go, self._stopped = threading.Lock(), threading.Lock()
+        for held in (self._go, self._stopped):
+            held.acquire()
         self.ended = self.killed = False
         self.error: Exception | None = None
         self.answer: Any = None
