@@ -105,9 +105,14 @@ class Trials:
         self.version = ""
         self.wanted = []
         for _ in images:
-            self._refuse()
-            made = self.undisturbed()
+            self.undisturbed()
             self.wanted.append(self._result())
+        runs = []
+        for _ in range(2):
+            self._refuse()
+            runs.append(self.undisturbed())
+        # Of a function that ran out of time on a busy machine more calls are seen, once.
+        made = [call for call in runs[0] if call in runs[1]]
         # With a failure to clear, Render looks a second time at what is to be tidied up.
         self.clearing = set(made) - set(self.undisturbed())
         # Of RecordFailure only what the machine calls it for; EventBridge does so again.
