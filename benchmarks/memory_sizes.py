@@ -1,6 +1,6 @@
 """Measure the memory that the built functions need, format by format, and price their sizes.
 
-    python -m benchmarks.memory_sizes [--megapixels N]
+    python -m benchmarks.memory_sizes [--megapixels N] [--formats NAME ...]
 
 Sample, ScoreK and Render are booted from the built artifact under AWS's runtime interface emulator
 and handle one image of each format against the local engine, from cold. The memory is the peak of
@@ -36,10 +36,9 @@ def _with_16_bits(image: pyvips.Image) -> pyvips.Image:
     return (image * 257).cast("ushort").copy(interpretation="rgb16")
 
 
-def _heic(image: pyvips.Image, path: str) -> None:
-    quick = {"preset": "ultrafast"}
-    lossy = heic(image.numpy(), quality=60, chroma=420, matrix_coefficients=6, enc_params=quick)
-    Path(path).write_bytes(lossy)
+def _heic(image: pyvips.Image, path: str, **options: Any) -> None:
+    options |= {"quality": 60, "chroma": 420, "matrix_coefficients": 6}
+    Path(path).write_bytes(heic(image.numpy(), enc_params={"preset": "ultrafast"}, **options))
 
 
 SAVERS: Mapping[str, Callable[[pyvips.Image, str], object]] = {
@@ -71,6 +70,7 @@ SAVERS: Mapping[str, Callable[[pyvips.Image, str], object]] = {
         path, compression="av1", effort=0, bitdepth=10
     ),
     "HEIC": _heic,
+    "HEIC, tiles of 512": lambda image, path: _heic(image, path, tile_size=512),
     "HEIC, alpha": lambda image, path: _heic(image.bandjoin(200), path),
     "HEIC, alpha, 10 bits": lambda image, path: _heic(_with_16_bits(image.bandjoin(200)), path),
 }
@@ -142,7 +142,9 @@ def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--megapixels", type=float, default=12, help="of the images (default 12)")
-    megapixels = parser.parse_args().megapixels
+    parser.add_argument("--formats", nargs="+", choices=SAVERS, metavar="NAME", default=SAVERS)
+    options = parser.parse_args()
+    megapixels = options.megapixels
     endpoint = engine.start()
     s3 = boto3.client(
         "s3", endpoint_url=endpoint, aws_access_key_id="test", aws_secret_access_key="test"
@@ -154,7 +156,8 @@ def main() -> None:
     print(f"{f'peak MB at {megapixels:g} megapixels':28}" + "".join(f"{n:>17}" for n in EVENTS))
     of_jpeg: dict[str, Use] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name, save in SAVERS.items():
+        for name in options.formats:
+            save = SAVERS[name]
             path = Path(folder) / name
             save(picture(megapixels), str(path))
             uses = chain(built, endpoint, s3, path)

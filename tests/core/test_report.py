@@ -155,6 +155,18 @@ def test_as_many_colors_as_fit_beside_transparency_may_be_all_there_are() -> Non
     assert said.startswith("The image has only 255 colors of the 256 asked for")
 
 
+def test_as_many_colors_as_the_image_has_change_nothing() -> None:
+    source = msgspec.structs.replace(result_with().source, colors=256)
+    options = Options(k=256, k_min=256, k_max=256)
+    scores = [msgspec.structs.replace(FULL[0], k=256, inertia=0.0)]
+
+    said = why(result_with(source=source, k=256, scores=scores, options=options))
+
+    assert said == (
+        "Exactly 256 colors: as many as were asked for and as the image has; nothing changes."
+    )
+
+
 def test_frames_that_are_left_out_are_told(preview: Preview) -> None:
     several = SourceFile(format="gif", bytes=1000, frames=12)
 

@@ -32,7 +32,9 @@ def _reason(result: Result) -> str:
             f"The image has only {_colors(has)}{asked}; all are kept{beside}, and nothing changes."
         )
     if options.k_min == options.k_max:
-        return f"Exactly {_colors(k)}: as many as were asked for."
+        exact = result.source.colors == k and not result.scores[-1].inertia
+        alike = " and as the image has; nothing changes" if exact else ""
+        return f"Exactly {_colors(k)}: as many as were asked for{alike}."
     fitted = {score.k: score for score in result.scores if score.palette}
     if len(fitted) == 1 < len(tried):
         return f"{_colors(k)}: the only K from {min(tried)} to {max(tried)} that could be fitted."
