@@ -597,7 +597,7 @@ def test_nothing_but_the_refusal_tells_of_a_damaged_file(
     tmp_path: Path, picture: Pillow.Image
 ) -> None:
     """libvips would warn on standard error; it is asked not to before it is loaded."""
-    whole = saved(picture, "JPEG")
+    whole = saved(picture.resize((256, 256)), "JPEG", quality=95)
     path = tmp_path / "upload"
     path.write_bytes(whole[: len(whole) // 2] + whole[-2:])
     decode = f"from quantization import quantize; quantize({str(path)!r})"

@@ -207,6 +207,22 @@ def test_sequence_without_a_still_image_shows_its_first_frame(
     np.testing.assert_array_equal(image.pixels(), rgb)
 
 
+@pytest.mark.parametrize("kind", [b"urn:mpeg:hevc:2015:auxid:2", b"urn:x:aux:hdrgainmap"])
+def test_auxiliary_images_but_alpha_are_left_out(
+    kind: bytes, tmp_path: Path, rgba: NDArray[np.uint8]
+) -> None:
+    """The first kind is depth; gain maps have names of their makers."""
+    alpha = b"urn:mpeg:hevc:2015:auxid:1"
+    body = heic(rgba)
+    assert alpha in body
+    path = tmp_path / "upload"
+    path.write_bytes(body.replace(alpha, kind.ljust(len(alpha), b"\0")))
+    image = open_image(path, max_pixels=10**6)
+
+    assert (image.frames, image.has_alpha) == (1, False)
+    np.testing.assert_array_equal(image.pixels(), rgba[:, :, :3])
+
+
 def test_thumbnails_are_passed_over_even_if_cut_off(decode: Decode, rgb: NDArray[np.uint8]) -> None:
     body = heic(rgb, thumbnails=[32])
 

@@ -52,6 +52,9 @@ def intact() -> Iterator[tuple[str, bytes]]:
             b"meta", b"free", 1
         ),
     )
+    premultiplied = saved(Image.fromarray(levels), "AVIF", alpha_premultiplied=True)
+    at = premultiplied.index(b"nclx") + 4
+    yield "AVIF-coded", premultiplied[:at] + struct.pack(">H", 12) + premultiplied[at + 2 :]
     yield "HEIC", heic(levels[:, :, :3])
     yield "HEIC-lossy", heic(levels[:, :, :3], quality=50, chroma=420, matrix_coefficients=6)
     yield "HEIC-alpha", heic(levels)
@@ -63,6 +66,7 @@ def intact() -> Iterator[tuple[str, bytes]]:
     yield "HEIC-sequence", sequence(heic(levels[:, :, :3]), 3)
     yield "JPEG-progressive", saved(rgb, "JPEG", progressive=True)
     yield "WEBP-metadata", saved(rgb, "WEBP", exif=Image.Exif(), xmp=b"x" * 50)
+    yield "PNG-animated", saved(rgb, "PNG", save_all=True, append_images=[rgb.rotate(90)])
     yield (
         "PNG-coded",
         files.before(saved(rgb, "PNG"), b"IDAT", files.chunk(b"cICP", bytes([12, 13, 0, 1]))),
