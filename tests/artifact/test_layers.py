@@ -153,7 +153,7 @@ for name in sys.argv[1:]:
 
 
 @pytest.mark.parametrize("name", ["SampleFunction", "RenderFunction"])
-def test_heic_is_decoded_by_a_library_that_no_other_format_loads(
+def test_heic_is_decoded_by_a_library_that_is_loaded_for_it(
     name: str, sandbox: Callable[[str], Sandbox], tmp_path: Path
 ) -> None:
     levels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)

@@ -34,8 +34,8 @@ _READERS: dict[str, Callable[[Path], Stored]] = {
     "heic": heif.read_heic,
     "bmp": bmp.read,
 }
-# libheif holds some 18 bytes a pixel of an AVIF, three times as much as any other decoder, and 16
-# of the deepest HEIC (`benchmarks.memory_sizes`): they may have half the pixels.
+# libheif holds some 18 bytes a pixel of an AVIF, twice as much as any other decoder, and 13 of the
+# deepest HEIC (`benchmarks.memory_sizes`): they may have half the pixels.
 _PIXELS_COUNT = {"avif": 2, "heic": 2}
 
 _UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], cv2.typing.MatLike]] = {
