@@ -7,6 +7,7 @@ It only reads, and listens on 127.0.0.1. Each page has an address of its own:
     /?machine=uploads&status=FAILED         executions, the newest first
     /executions/ARN?state=NAME&step=EVENT   an execution, with a state or one run of it
     /executions/ARN/history.json            all that Step Functions says of it
+    /express/ARN                            an Express execution that it called, from the logs
 """
 
 import argparse
@@ -21,16 +22,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from emulator import console_pages as pages
 from emulator import engine
+from emulator.history import described, from_log
 from quantization.report.charts import THEME
 from quantization_client.jobs import StackError
 from quantization_client.stack import Stack, find_stack
 
 DEFAULT_PORT = 4580
 PORT_VARIABLE = "CONSOLE_PORT"
+EXPRESS_LOGS = f"/aws/vendedlogs/states/{engine.STACK_NAME}-express"
 PAGE_SIZE = 50
 HERE = Path(__file__).parent
 FILES = {
@@ -50,13 +54,16 @@ class Console:
     ----------
     find : callable
         Returns the stack, which another engine on the same port may have anew.
+    logs
+        Client of CloudWatch Logs.
     endpoint : str
         Of S3, where the result's files are.
 
     """
 
-    def __init__(self, find: Callable[[], Stack], endpoint: str) -> None:
+    def __init__(self, find: Callable[[], Stack], logs: Any, endpoint: str) -> None:
         self.stack = find
+        self._logs = logs
         self._endpoint = endpoint
         self._described = lru_cache(10_000)(self._describe)
 
@@ -87,6 +94,25 @@ class Console:
             states.describe_execution(executionArn=arn),
             json.loads(machine["definition"]),
             self._events(arn),
+            state,
+            step,
+            self._endpoint,
+        )
+
+    def express(self, arn: str, state: str = "", step: int = 0) -> str:
+        """Return the page of an Express execution, of which only the logs know."""
+        machine, _, name = arn.replace(":execution:", ":stateMachine:").rpartition(":")
+        logged = self._logs.get_paginator("filter_log_events").paginate(
+            logGroupName=EXPRESS_LOGS, logStreamNames=[f"states/{name}"]
+        )
+        events = from_log(event["message"] for page in logged for event in page["events"])
+        if not events:
+            raise NoSuchPageError(f"nothing is logged of {arn}")
+        definition = self.stack().states.describe_state_machine(stateMachineArn=machine)
+        return pages.execution(
+            described(arn, events),
+            json.loads(definition["definition"]),
+            events,
             state,
             step,
             self._endpoint,
@@ -136,11 +162,11 @@ def server(port: int, console: Console) -> ThreadingHTTPServer:
                     machine = asked.get("machine", "uploads")
                     status, after = asked.get("status", ""), asked.get("after", "")
                     return "text/html", console.executions(machine, status, after)
-                case ["executions", arn]:
+                case ["executions" | "express" as kind, arn]:
+                    show = console.execution if kind == "executions" else console.express
                     step = asked.get("step", "")
                     event = int(step) if step.isdecimal() else 0
-                    page = console.execution(unquote(arn), asked.get("state", ""), event)
-                    return "text/html", page
+                    return "text/html", show(unquote(arn), asked.get("state", ""), event)
                 case ["executions", arn, "history.json"]:
                     return "application/json", console.history(unquote(arn))
             raise NoSuchPageError(f"there is no page {address.path}")
@@ -191,7 +217,13 @@ def serve(port: int, engine_port: int) -> None:
         raise engine.EngineError(f"no engine runs on port {engine_port}; `make run` starts one")
     endpoint = engine.endpoint(engine_port)
     aws_environment = engine.aws_environment(endpoint)
-    console = Console(lambda: find_stack(engine.STACK_NAME, aws_environment), endpoint)
+    session = boto3.Session(
+        aws_environment["AWS_ACCESS_KEY_ID"],
+        aws_environment["AWS_SECRET_ACCESS_KEY"],
+        region_name=aws_environment["AWS_REGION"],
+    )
+    logs = session.client("logs", endpoint_url=endpoint)
+    console = Console(lambda: find_stack(engine.STACK_NAME, aws_environment), logs, endpoint)
     console.stack()
     engine.check_port_is_free(port, PORT_VARIABLE)
     with server(port, console) as web, contextlib.suppress(KeyboardInterrupt):

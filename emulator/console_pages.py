@@ -92,7 +92,7 @@ def _listed(execution: Mapping[str, Any]) -> str:
 def image(execution: Mapping[str, Any]) -> str:
     """Return the key of the image that an execution is about, or else its input."""
     match json.loads(execution["input"]):
-        case {"detail": {"object": {"key": str(key)}}}:
+        case {"detail": {"object": {"key": str(key)}}} | {"sampled": {"source": {"key": str(key)}}}:
             return key
         case {"again": {"source": {"key": str(key)}}}:
             return key
@@ -172,7 +172,9 @@ def _summary(described: Mapping[str, Any], endpoint: str) -> str:
         "Execution": f"<code>{escape(described['executionArn'])}</code>",
     }
     if described["status"] not in OUTCOMES:
-        facts["Error"] = escape(f"{described.get('error', '')} {described.get('cause', '')}")
+        cause = _parsed(described.get("cause", ""))
+        said = cause.get("errorMessage", cause) if isinstance(cause, dict) else cause
+        facts["Error"] = escape(f"{described.get('error', '')}: {said}")
     rows = "".join(f"<div><dt>{n}</dt><dd>{text}</dd></div>" for n, text in facts.items() if text)
     return f'<dl class="facts" data-status="{described["status"]}">{rows}</dl>'
 
@@ -211,6 +213,10 @@ def _panel(
     elif len(shown) == 1:
         (step,) = shown
         parts.append(f"<p>{_badge(step.status)} {_attempts(step)}</p>")
+        parts += [
+            f'<p><a href="/express/{quote(arn, safe=":")}">The Express execution</a></p>'
+            for arn in express_executions(step)
+        ]
         if step.error:
             parts.append(_json("Error", {"error": step.error, "cause": _parsed(step.cause)}))
         parts.append(_json("Input", step.input))
@@ -222,6 +228,14 @@ def _panel(
     if state:
         parts.append(_json("Definition", _definition(machine, state)))
     return f'<section aria-label="{escape(state or "Execution")}">{"".join(parts)}</section>'
+
+
+def express_executions(step: Step) -> Iterable[str]:
+    """Yield the ARNs of the Express executions that a step has called."""
+    for event in step.events:
+        details = details_of(event)
+        if event["type"] == "TaskSucceeded" and details.get("resource") == "startSyncExecution":
+            yield json.loads(details["output"])["ExecutionArn"]
 
 
 def _parsed(cause: str) -> Any:

@@ -91,22 +91,29 @@ def _draw(drawing: _Drawing, machine: dict[str, Any], left: float, top: float) -
     middle = left + indent + _BOX[0] / 2
     for before, after in pairwise(way):
         drawing.parts.append(_down(drawing.boxes[before], drawing.boxes[after], middle))
-    bottom = y - _GAP
+    bottom, free = y - _GAP, 0.0
     for name, leading in _aside(states, way):
         above = [drawing.boxes[before] for before in leading if before not in way]
         beside = [drawing.boxes[before] for before in leading if before in way]
         top = max(box[1] + box[3] for box in above) + _GAP if above else beside[0][1]
+        top = max(top, free)
         drawing.boxes[name] = box = (aside, top, *_BOX)
         drawing.parts.append(_box(drawing, name, states[name]))
         drawing.parts += [_down(upper, box, aside + _BOX[0] / 2) for upper in above]
         drawing.right = max(drawing.right, aside + _BOX[0])
-        bottom = max(bottom, top + _BOX[1])
+        bottom, free = max(bottom, top + _BOX[1]), top + _BOX[1] + _GAP
     for name in way:
         for target, label in _exits(states[name]):
             drawing.parts.append(_across(drawing.boxes[name], drawing.boxes[target], label))
     for name, state in states.items():
-        if name not in way and (target := state.get("Next")) in way:
-            drawing.parts.append(_back(drawing.boxes[name], drawing.boxes[target]))
+        if name in way:
+            continue
+        ways = [(state.get("Next"), "way"), *((to, "way otherwise") for to, _ in _exits(state))]
+        drawing.parts += [
+            _back(drawing.boxes[name], drawing.boxes[target], style)
+            for target, style in ways
+            if target in way
+        ]
     return bottom
 
 
@@ -118,7 +125,8 @@ def _aside(states: dict[str, Any], way: list[str]) -> Iterator[tuple[str, list[s
     }
     placed = set(way)
     while waiting := [name for name in states if name not in placed]:
-        name = next(name for name in waiting if placed.issuperset(leading[name]))
+        ready = [name for name in waiting if placed.issuperset(leading[name])]
+        name = min(ready, key=lambda n: min(map(way.index, {*leading[n]} & {*way}), default=99))
         yield name, leading[name]
         placed.add(name)
 
@@ -137,6 +145,7 @@ def _exits(state: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for catch in state.get("Catch", []):
         errors = catch["ErrorEquals"]
         yield catch["Next"], "any error" if errors == ["States.ALL"] else f"{len(errors)} errors"
+    yield from ((choice["Next"], "") for choice in state.get("Choices", [])[1:])
     if "Default" in state:
         yield state["Default"], "otherwise"
 
@@ -144,7 +153,8 @@ def _exits(state: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def _box(drawing: _Drawing, name: str, state: dict[str, Any], label_at: float = 19) -> str:
     left, top, width, height = drawing.boxes[name]
     kind, comment = state["Type"], escape(state.get("Comment", ""))
-    middle = left + _PADDING + _BOX[0] / 2 if kind == "Map" else left + width / 2
+    # An iteration is drawn below its Map's name, on the way.
+    middle = left + _PADDING + _BOX[0] / 2 if width > _BOX[0] else left + width / 2
     mark = drawing.mark(name) if drawing.mark else Mark("", "", "")
     box = (
         f'<g><title>{comment}</title><rect class="{f"state {kind} {mark.style}".strip()}"'
@@ -168,19 +178,18 @@ def _across(
     label: str,
 ) -> str:
     """Draw a way to a box beside, along the gap between the columns where it is in another row."""
-    x, y, turn = before[0] + before[2], before[1] + _BOX[1] / 2, after[0] - 24
-    end = f"V{after[1] + _BOX[1] / 2:g}H{after[0]:g}"
+    x, y = before[0] + before[2], before[1] + _BOX[1] / 2
+    turn = after[0] - (24 if "error" in label else 44)
+    end = f"V{after[1] + _BOX[1] / 4:g}H{after[0]:g}"
     path = f"M{x:g} {y:g}H{turn:g}{end}" if before[1] != after[1] else f"M{x:g} {y:g}H{after[0]:g}"
     text = f'<text class="label" x="{x + 38:g}" y="{y - 5:g}">{label}</text>'
     return f'<path class="way otherwise" d="{path}"/>{text}'
 
 
 def _back(
-    before: tuple[float, float, float, float], after: tuple[float, float, float, float]
+    before: tuple[float, float, float, float], after: tuple[float, float, float, float], style: str
 ) -> str:
     """Draw a way from a box beside back to one further down, along the gap between the columns."""
     x, y, turn = before[0] + _PADDING, before[1] + before[3], before[0] - _ASIDE + _PADDING
-    return (
-        f'<path class="way" d="M{x:g} {y:g}V{y + _GAP / 2:g}H{turn:g}V{after[1] + after[3] - 10:g}'
-        f'H{after[0] + after[2]:g}"/>'
-    )
+    end = f"V{after[1] + after[3] - 10:g}H{after[0] + after[2]:g}"
+    return f'<path class="{style}" d="M{x:g} {y:g}V{y + _GAP / 2:g}H{turn:g}{end}"/>'

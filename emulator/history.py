@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -149,6 +149,41 @@ def _end(steps: list[Step], execution: Event) -> None:
         last = max(steps, key=lambda step: (step.status == Status.CANCELED, step.event))
         last.status = Status.FAILED
         last.take(execution)
+
+
+def from_log(messages: Iterable[str]) -> list[Event]:
+    """Return the events that an Express workflow has logged, as a history has them.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html
+    """
+    events: list[Event] = []
+    for logged in map(json.loads, messages):
+        kind = logged["type"]
+        name = next((n for n in ("stateEntered", "stateExited") if kind.endswith(n[1:])), "logged")
+        events.append(
+            {
+                "id": int(logged["id"]),
+                "type": kind,
+                "previousEventId": int(logged["previous_event_id"]),
+                "timestamp": datetime.fromtimestamp(int(logged["event_timestamp"]) / 1000, UTC),
+                f"{name}EventDetails": logged["details"],
+            }
+        )
+    return events
+
+
+def described(arn: str, events: list[Event]) -> dict[str, Any]:
+    """Return what DescribeExecution would say of an execution, if it knew Express ones."""
+    start, end = details_of(events[0]), details_of(events[-1])
+    status = {"ExecutionSucceeded": "SUCCEEDED", "ExecutionFailed": "FAILED"}
+    return {
+        "executionArn": arn,
+        "status": status.get(events[-1]["type"], "TIMED_OUT"),
+        "startDate": events[0]["timestamp"],
+        "stopDate": events[-1]["timestamp"],
+        "input": start["input"],
+        **{name: end[name] for name in ("output", "error", "cause") if name in end},
+    }
 
 
 def details_of(event: Event) -> Mapping[str, Any]:

@@ -8,10 +8,11 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
 
 from ministack.core.responses import error_response_json, new_uuid, now_iso
-from ministack.services import s3, stepfunctions
+from ministack.services import cloudwatch_logs, s3, stepfunctions
 
 from emulator.patches import machines
 from emulator.patches.machines import Context, Execution, ExecutionError, State
@@ -32,12 +33,13 @@ _COUNTED_AS = {
 
 @patch(stepfunctions, "_start_sync_execution", "data")
 def only_express_runs_synchronously(stock: Any, request: dict[str, Any]) -> Any:
-    """Run Express machines alone synchronously, for five minutes at most, and keep no history.
+    """Run Express machines alone synchronously, for five minutes at most, with no history but logs.
 
     AWS: another machine is refused as StateMachineTypeNotSupported; an execution that takes longer
-    is TIMED_OUT; none can be described or listed.
+    is TIMED_OUT; none can be described or listed, but its events are in the machine's log group.
     https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartSyncExecution.html
-    Stock: machines of both types run as long as they like, and every execution is kept for ever.
+    Stock: machines of both types run as long as they like, every execution is kept for ever, and
+    nothing is logged.
     """
     machine = stepfunctions._state_machines.get(request.get("stateMachineArn", ""))
     if machine and machine["type"] != "EXPRESS":
@@ -48,9 +50,60 @@ def only_express_runs_synchronously(stock: Any, request: dict[str, Any]) -> Any:
     if machine:
         kept = machine["stateMachineArn"].replace(":stateMachine:", ":execution:") + f":{name}"
         execution = stepfunctions._executions.pop(kept, {})
+        _log(machine, execution)
         if execution.get("status") == "TIMED_OUT":
             body = json.dumps(json.loads(body) | {"error": "States.Timeout", "cause": ""}).encode()
     return status, headers, body
+
+
+KEPT_LOGS = 200
+"""Streams of a log group, the newest: an engine keeps all in memory."""
+
+
+def _log(machine: dict[str, Any], execution: Execution) -> None:
+    """Write an execution's events to the log groups of its machine, if it logs all.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html
+    """
+    config = _camel(machine["loggingConfiguration"])
+    if not execution or config["level"] != "ALL":
+        return
+    told = [
+        _logged(event, execution, config["includeExecutionData"]) for event in execution["events"]
+    ]
+    events = [{"timestamp": int(t["event_timestamp"]), "message": json.dumps(t)} for t in told]
+    for destination in config["destinations"]:
+        arn = destination["cloudWatchLogsLogGroup"]["logGroupArn"]
+        group = arn.partition(":log-group:")[2].removesuffix(":*")
+        where = {"logGroupName": group, "logStreamName": f"states/{execution['name']}"}
+        cloudwatch_logs._create_log_stream(where)
+        cloudwatch_logs._put_log_events({**where, "logEvents": events})
+        for oldest in list(cloudwatch_logs._log_groups[group]["streams"])[:-KEPT_LOGS]:
+            cloudwatch_logs._delete_log_stream(where | {"logStreamName": oldest})
+
+
+def _camel(config: Any) -> Any:
+    """Return a configuration as the API spells it, which CloudFormation begins with capitals."""
+    match config:
+        case dict():
+            return {name[0].lower() + name[1:]: _camel(value) for name, value in config.items()}
+        case list():
+            return [_camel(value) for value in config]
+    return config
+
+
+def _logged(event: dict[str, Any], execution: Execution, with_data: bool) -> dict[str, Any]:
+    told: Any = (value for name, value in event.items() if name.endswith("EventDetails"))
+    data = () if with_data else ("input", "output", "parameters")
+    return {
+        "id": str(event["id"]),
+        "type": event["type"],
+        "details": {name: value for name, value in next(told, {}).items() if name not in data},
+        "previous_event_id": str(event["previousEventId"]),
+        "event_timestamp": str(int(datetime.fromisoformat(event["timestamp"]).timestamp() * 1000)),
+        "execution_arn": execution["executionArn"],
+        "redrive_count": "0",
+    }
 
 
 # The data set

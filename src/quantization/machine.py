@@ -50,7 +50,7 @@ def load(concurrency: int) -> Any:
         In place of the stack's parameter: iterations of the Map at the same time. Functions are
         called by the names that the template has for them.
     """
-    given = {"MapConcurrency": str(concurrency)}
+    given = {"MapConcurrency": str(concurrency), "ScoringWorkflow": ""}
     text = _FILE.read_text(encoding="utf-8")
     text = _SUBSTITUTION.sub(lambda name: given.get(name[1], name[1]), text)
     return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506

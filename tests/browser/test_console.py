@@ -15,7 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from emulator import engine
-from emulator.console import Console, server
+from emulator.console import EXPRESS_LOGS, Console, server
 from quantization_client.stack import Stack
 from tests.support.cloud import until
 from tests.support.fixtures import Aws
@@ -44,6 +44,9 @@ def executions(aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
         events = run.history({"executionArn": arns[name]})
         return any(event["type"] == "MapIterationStarted" for event in events)
 
+    aws("logs").create_log_group(logGroupName=EXPRESS_LOGS)
+    nested = run.create(run.create_express(EXPRESS_LOGS))
+    arns["nested"] = run.start(nested, SCRIPTS["done"])
     until(lambda: is_scoring("stopped") and is_scoring("running"))
     run.states.stop_execution(executionArn=arns["stopped"])
     for name, arn in arns.items():
@@ -58,7 +61,7 @@ def console(aws: Aws, executions: dict[str, str]) -> Iterator[str]:
     stack = SimpleNamespace(
         states=aws("stepfunctions"), state_machine=executions["machine"], backfills={}
     )
-    with server(0, Console(lambda: cast(Stack, stack), "http://127.0.0.1:9")) as web:
+    with server(0, Console(lambda: cast(Stack, stack), aws("logs"), "http://127.0.0.1:9")) as web:
         threading.Thread(target=web.serve_forever, daemon=True).start()
         yield f"http://{engine.HOST}:{web.server_address[1]}"
         web.shutdown()
@@ -143,6 +146,32 @@ def test_every_k_has_its_own_row_with_its_own_input_output_and_score(
         browser.find_element(By.LINK_TEXT, f"ScoreK {k}").click()
         assert shown(browser, "Input")["k"] == int(k)
         assert shown(browser, "Output")["silhouette"] == SCORES[k]
+
+
+def test_every_k_that_an_express_workflow_scored_has_its_own_row(
+    browser: Chrome, open_page: Callable[..., None]
+) -> None:
+    open_page("nested")
+    assert graph(browser)["ScoreInExpress"] == "Succeeded"
+    browser.find_element(By.LINK_TEXT, "ScoreInExpress").click()
+    browser.find_element(By.LINK_TEXT, "The Express execution").click()
+
+    of_k = {row[0]: row for row in rows(browser)}
+    assert browser.find_element(By.TAG_NAME, "h1").text == json.dumps(SCRIPTS["done"])
+    drawn = graph(browser)
+    assert {name: drawn[name] for name, status in drawn.items() if status != "Not entered"} == {
+        "CheckInput": "Succeeded",
+        "TakeSample": "Succeeded",
+        "CheckScores": "Succeeded",
+        "ReturnScores": "Succeeded",
+        "ScoreEachK": "Succeeded",
+        "ScoreK": "Caught error (4)",
+        "SkipK": "Succeeded",
+    }
+    for k in ("8", "9", "11"):
+        assert of_k[f"ScoreK {k}"][1:3] == ["Succeeded", f"{SCORES[k]:.4f}"]
+    browser.find_element(By.LINK_TEXT, "ScoreK 11").click()
+    assert (shown(browser, "Input")["k"], shown(browser, "Output")["silhouette"]) == (11, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +274,7 @@ def test_page_follows_a_running_execution_and_keeps_its_place(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [375, 1200])
-@pytest.mark.parametrize("name", ["", "done", "refused", "crashed", "running", "stopped"])
+@pytest.mark.parametrize("name", ["", "done", "refused", "crashed", "running", "stopped", "nested"])
 def test_it_fits_and_axe_finds_no_violation(
     browser: Chrome,
     open_page: Callable[..., None],

@@ -228,3 +228,32 @@ def test_express_execution_is_not_kept(cloud: Cloud) -> None:
     machine = express(cloud, alone({"Type": "Pass"}))
     cloud.run(synchronously(machine))
     assert not cloud.machines.list_executions(stateMachineArn=machine)["executions"]
+
+
+def test_express_execution_is_logged_with_each_iteration_and_its_data(cloud: Cloud) -> None:
+    group = f"/aws/vendedlogs/states/{cloud.name()}"
+    cloud.logs.create_log_group(logGroupName=group)
+    arn = f"arn:aws:logs:eu-west-1:000000000000:log-group:{group}:*"
+    doubled = alone({"Type": "Pass", "Output": "{% $states.input * 2 %}"})
+    over = {"Type": "Map", "Items": "{% $states.input %}", "ItemProcessor": doubled}
+    created = cloud.machines.create_state_machine(
+        name=cloud.name(),
+        type="EXPRESS",
+        definition=json.dumps({"QueryLanguage": "JSONata"} | alone(over)),
+        roleArn=ROLE,
+        loggingConfiguration={
+            "level": "ALL",
+            "includeExecutionData": True,
+            "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": arn}}],
+        },
+    )
+    cloud.run(synchronously(created["stateMachineArn"]), [4, 5])
+
+    found = cloud.logs.filter_log_events(logGroupName=group)["events"]
+    events = [json.loads(event["message"]) for event in found]
+    assert [event["id"] for event in events] == [str(n) for n in range(1, len(events) + 1)]
+    outputs = [e["details"]["output"] for e in events if e["type"] == "PassStateExited"]
+    assert sorted(outputs) == ["10", "8"]
+    started = [e["details"]["index"] for e in events if e["type"] == "MapIterationStarted"]
+    assert sorted(started) == [0, 1]
+    assert events[-1]["type"] == "ExecutionSucceeded"

@@ -34,7 +34,10 @@ def test_every_state_and_every_way_is_drawn(definition: dict[str, Any]) -> None:
     texts = [text.text for text in picture.iter(f"{SVG}text")]
     assert {text for text in texts if text in states} == states.keys()
     ways = [p for p in picture.iter(f"{SVG}path") if "way" in p.get("class", "")]
-    aside = sum(len(s.get("Catch", [])) + ("Default" in s) for s in states.values())
+    aside = sum(
+        len(s.get("Catch", [])) + len(s.get("Choices", [])[1:]) + ("Default" in s)
+        for s in states.values()
+    )
     down = sum("Next" in s or "Choices" in s for s in states.values())
     assert len(ways) == aside + down
     assert len([p for p in ways if "otherwise" in p.attrib["class"]]) == aside

@@ -83,6 +83,11 @@ def test_widest_window_of_the_largest_palettes_fits_into_a_state() -> None:
     )
     quota = 256 * 1024  # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
     assert len(msgspec.json.encode({"FunctionName": "f" * 170, "Payload": request})) < quota
+    # What an Express workflow was given and returns is text within the answer.
+    asked = msgspec.json.encode({"source": request.source, "options": request.options})
+    scores = msgspec.json.encode({"scores": request.scores})
+    answer = {"Input": asked.decode(), "Output": scores.decode(), "ExecutionArn": "a" * 256}
+    assert len(msgspec.json.encode(answer)) < quota - 2048  # of times, billing and headers
     result = result_with(
         source=request.source,
         scores=request.scores,

@@ -24,7 +24,12 @@ class ScriptedMachine:
 
     def __init__(self, aws: Callable[[str], Any], calls: Path) -> None:
         self.states = aws("stepfunctions")
-        self._substitutions = {"Partition": "aws", "MapConcurrency": "25"}
+        self._substitutions = {
+            "Partition": "aws",
+            "MapConcurrency": "25",
+            "ScoringWorkflow": "",
+            "TimeLimit": "60",
+        }
         code = io.BytesIO()
         with zipfile.ZipFile(code, "w") as archive:
             archive.write(ROOT / "tests/machine/stubs.py", "stubs.py")
@@ -41,15 +46,33 @@ class ScriptedMachine:
             )
             self._substitutions[f"{name}Function"] = created["FunctionArn"]
 
-    def create(self, **score_k: object) -> str:
+    def create(self, scoring_workflow: str = "", **score_k: Any) -> str:
         """Create the machine and return its ARN; `score_k` replaces fields of the state ScoreK."""
-        definition = yaml.safe_load(DEFINITION.read_text())
-        definition["States"]["ScoreEachK"]["ItemProcessor"]["States"]["ScoreK"] |= score_k
-        text = json.dumps(definition)
-        for name, value in self._substitutions.items():
+        return self._create({"ScoringWorkflow": scoring_workflow}, score_k)
+
+    def create_express(self, log_group: str, **score_k: object) -> str:
+        """Create it as an Express workflow that logs all to a group; return its ARN."""
+        group = f"arn:aws:logs:us-east-1:000000000000:log-group:{log_group}:*"
+        logging = {
+            "level": "ALL",
+            "includeExecutionData": True,
+            "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": group}}],
+        }
+        return self._create({}, score_k, type="EXPRESS", loggingConfiguration=logging)
+
+    def _create(
+        self, substitutions: dict[str, str], score_k: dict[str, object], **kind: object
+    ) -> str:
+        text = DEFINITION.read_text()
+        for name, value in (self._substitutions | substitutions).items():
             text = text.replace(f"${{{name}}}", value)
+        definition = yaml.safe_load(text)
+        definition["States"]["ScoreEachK"]["ItemProcessor"]["States"]["ScoreK"] |= score_k
         created = self.states.create_state_machine(
-            name=f"quantize-{time.time_ns()}", definition=text, roleArn=ROLE
+            name=f"quantize-{time.time_ns()}",
+            definition=json.dumps(definition),
+            roleArn=ROLE,
+            **kind,
         )
         arn: str = created["stateMachineArn"]
         return arn
@@ -76,7 +99,7 @@ class ScriptedMachine:
             assert time.monotonic() < deadline
             time.sleep(0.1)
 
-    def __call__(self, script: dict[str, Any], **score_k: object) -> dict[str, Any]:
+    def __call__(self, script: dict[str, Any], **score_k: Any) -> dict[str, Any]:
         """Run with an upload of that script, to the end."""
         return self.ended(self.start(self.create(**score_k), script))
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -90,6 +91,43 @@ def test_folder_that_the_console_makes_starts_nothing(port: int, image: ImageMak
     assert service.ended(inside)["status"] == "SUCCEEDED"
     assert service.executions(folder) == []
     assert service.outputs("photos/") == {f"photos/first.{end}" for end in ("png", "json", "html")}
+
+
+def test_fan_out_in_an_express_workflow_makes_the_same_image_and_logs_each_k(
+    port: int, client: Aws, photo: Path
+) -> None:
+    images, results, entered = [], [], set()
+    for fan_out in ("Standard", "Express"):
+        deploy(port, {"FanOut": fan_out})
+        stack = find_stack(engine.STACK_NAME, engine.aws_environment(engine.endpoint(port)))
+        service = Service(stack)
+        options = {"k-max": "11", "criterion": "guarded"}
+        ended = service.ended(service.upload(f"{fan_out}.jpg", photo.read_bytes(), **options))
+        assert ended["status"] == "SUCCEEDED", ended
+        image = stack.s3.get_object(Bucket=stack.output_bucket, Key=f"{fan_out}.png")
+        images.append(image["Body"].read())
+        results.append(service.read(f"{fan_out}.json"))
+        history = stack.states.get_execution_history(executionArn=ended["executionArn"])
+        entered = {
+            event["stateEnteredEventDetails"]["name"]
+            for event in history["events"]
+            if "stateEnteredEventDetails" in event
+        }
+
+    assert images[0] == images[1]
+    assert results[0]["scores"] == results[1]["scores"]
+    assert "ScoreInExpress" in entered
+    assert not {"ScoreEachK", "ScoreK"} & entered
+    group = f"/aws/vendedlogs/states/{engine.STACK_NAME}-express"
+    logged = [
+        json.loads(event["message"])
+        for event in client("logs").filter_log_events(logGroupName=group)["events"]
+    ]
+    scored = [json.loads(e["details"]["output"]) for e in logged if e["type"] == "TaskStateExited"]
+    assert {(score["k"], score["silhouette"], score["error"]) for score in scored} == {
+        (score["k"], score["silhouette"], score["error"]) for score in results[1]["scores"]
+    }
+    assert len(scored) == 4
 
 
 # Beside each other, and their ends.
