@@ -159,7 +159,7 @@ def test_every_k_that_an_express_workflow_scored_has_its_own_row(
     of_k = {row[0]: row for row in rows(browser)}
     assert browser.find_element(By.TAG_NAME, "h1").text == json.dumps(SCRIPTS["done"])
     drawn = graph(browser)
-    assert {name: drawn[name] for name, status in drawn.items() if status != "Not entered"} == {
+    assert {name: drawn[name] for name, status in drawn.items() if status != "Not started"} == {
         "CheckInput": "Succeeded",
         "TakeSample": "Succeeded",
         "CheckScores": "Succeeded",

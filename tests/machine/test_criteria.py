@@ -1,5 +1,6 @@
 """The reduction of ChooseK, held against its description in Python."""
 
+import re
 from collections.abc import Collection
 from typing import Any, NamedTuple, get_args
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from emulator.engine import ROOT
 from quantization.options import Criterion, Options
+from quantization.report.reasons import ACCENTS_COUNT, CLOSE
 
 
 class Row(NamedTuple):
@@ -27,6 +29,13 @@ class Row(NamedTuple):
     def drift(self) -> float:
         """Return what the budget is for."""
         return max(self.error, self.accent_error / 3)
+
+
+def test_report_gives_reasons_by_the_numbers_that_choose() -> None:
+    definition = yaml.safe_load((ROOT / "statemachine/quantize.asl.yaml").read_text())
+    expression = definition["States"]["ChooseK"]["Output"]
+    assert [float(n) for n in re.findall(r"([\d.]+) \* \$min\(", expression)] == [CLOSE]
+    assert [float(n) for n in re.findall(r"accent_error / (\d+)", expression)] == [ACCENTS_COUNT]
 
 
 def choose_k(rows: list[Row], failed: Collection[int] = (), **options: Any) -> dict[str, Any]:

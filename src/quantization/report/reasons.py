@@ -3,9 +3,9 @@
 from quantization.contract import Result, Score
 from quantization.options import LARGEST_K_BESIDE_TRANSPARENCY
 
-_CLOSE, _ACCENTS_COUNT = 1.05, 3
-"""As in the state machine: times the least drift that is about as close; parts of an accent's error
-that count as the mean error does."""
+CLOSE, ACCENTS_COUNT = 1.05, 3
+"""As in the state machine, to which a test holds them: times the least drift that is about as
+close; parts of an accent's error that count as the mean error does."""
 
 
 def why(result: Result) -> str:
@@ -69,7 +69,7 @@ def _by_error(result: Result, fitted: dict[int, Score]) -> str:
     k, budget = result.k, result.options.error_budget
     drifts = {k: _drift(score) for k, score in fitted.items()}
     closest = min(drifts, key=lambda k: drifts[k])
-    limit = max(budget, _CLOSE * drifts[closest])
+    limit = max(budget, CLOSE * drifts[closest])
     if k != min(k for k, drift in drifts.items() if drift <= limit):
         return (
             f"The image is made of {_colors(k)} with shades: they make clear groups, silhouette"
@@ -90,7 +90,7 @@ def _by_error(result: Result, fitted: dict[int, Score]) -> str:
 
 def _drift(score: Score) -> float:
     """Return what the state machine holds against the budget."""
-    return max(score.error or 0.0, (score.accent_error or 0.0) / _ACCENTS_COUNT)
+    return max(score.error or 0.0, (score.accent_error or 0.0) / ACCENTS_COUNT)
 
 
 def _range(fitted: dict[int, Score]) -> str:
