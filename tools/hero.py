@@ -1,4 +1,4 @@
-"""Compose README's first picture: images before and after, with palettes and file sizes."""
+"""Compose README's first picture: images half before and half after, with palettes and sizes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,15 +7,16 @@ from PIL import Image, ImageDraw, ImageFont
 
 from quantization.contract import Result
 
-_WIDTH = 420
-"""Pixels of each picture; two stand beside each other."""
+_SIZE = 440, 294
+"""Pixels of each picture; two stand beside each other, and phones show them at half the size."""
 
-_GAP, _STRIP, _CAPTION = 16, 22, 30
-_PAGE, _INK = "#ffffff", "#24292f"
+_GAP, _STRIP, _CAPTION = 16, 28, 40
+_PAGE, _INK, _QUIET = "#ffffff", "#24292f", "#57606a"
+_LABEL, _TEXT = ImageFont.load_default(18), ImageFont.load_default(24)
 
 
 @dataclass(frozen=True)
-class Row:
+class Pair:
     """One image: its file, its quantized file, and the result JSON."""
 
     original: Path
@@ -23,52 +24,53 @@ class Row:
     result: Result
 
 
-def hero(rows: list[Row]) -> Image.Image:
-    """Return the rows below each other, all pictures of one width."""
-    strips = [_row(row) for row in rows]
-    height = sum(strip.height + _GAP for strip in strips) + _GAP
-    page = Image.new("RGB", (2 * _WIDTH + 3 * _GAP, height), _PAGE)
-    top = _GAP
-    for strip in strips:
-        page.paste(strip, (_GAP, top))
-        top += strip.height + _GAP
+def hero(pairs: list[Pair]) -> Image.Image:
+    """Return the images beside each other."""
+    width, height = _SIZE
+    page = Image.new("RGB", (len(pairs) * (width + _GAP) - _GAP, height + _STRIP + _CAPTION), _PAGE)
+    for column, pair in enumerate(pairs):
+        page.paste(_card(pair), (column * (width + _GAP), 0))
     return page
 
 
-def _row(row: Row) -> Image.Image:
-    before, after = _picture(row.original), _picture(row.quantized)
-    height = max(before.height, after.height)
-    page = Image.new("RGB", (2 * _WIDTH + _GAP, height + _STRIP + _CAPTION), _PAGE)
-    page.paste(before, (0, 0))
-    page.paste(after, (_WIDTH + _GAP, 0))
-    page.paste(_palette(row.result), (_WIDTH + _GAP, height))
-    draw, font = ImageDraw.Draw(page), ImageFont.load_default(17)
-    size, new = row.result.source_file.bytes, row.result.image_file.bytes
-    baseline = height + _STRIP + 6
-    draw.text((0, baseline), f"before: {_kilobytes(size)}", _INK, font)
-    saved = f"{_kilobytes(new)}, {1 - new / size:.0%} smaller"
-    draw.text((_WIDTH + _GAP, baseline), f"{row.result.k} colors: {saved}", _INK, font)
-    return page
+def _card(pair: Pair) -> Image.Image:
+    width, height = _SIZE
+    card = Image.new("RGB", (width, height + _STRIP + _CAPTION), _PAGE)
+    middle = width // 2
+    card.paste(_picture(pair.original), (0, 0))
+    after = _picture(pair.quantized).crop((middle, 0, width, height))
+    card.paste(after, (middle, 0))
+    card.paste(_palette(pair.result), (0, height))
+    draw = ImageDraw.Draw(card)
+    draw.line((middle, 0, middle, height), _PAGE, 3)
+    for text, anchor, x in (("before", "ra", middle - 8), ("after", "la", middle + 10)):
+        draw.text((x, 6), text, _INK, _LABEL, anchor, stroke_width=3, stroke_fill=_PAGE)
+    size, new = pair.result.source_file.bytes, pair.result.image_file.bytes
+    caption = f"{pair.result.k} colors, {_kilobytes(size)} to {_kilobytes(new)} kB"
+    top = height + _STRIP + 8
+    draw.text((0, top), caption, _INK, _TEXT)
+    draw.text((width, top), f"{1 - new / size:.0%} less", _QUIET, _TEXT, "ra")
+    return card
 
 
 def _picture(path: Path) -> Image.Image:
     with Image.open(path) as image:
-        picture = image.convert("RGB")
-    return picture.resize((_WIDTH, round(picture.height * _WIDTH / picture.width)))
+        return image.convert("RGB").resize(_SIZE)
 
 
 def _palette(result: Result) -> Image.Image:
     """Draw the palette as a strip, each color as wide as it is used, but never invisible."""
-    strip = Image.new("RGB", (_WIDTH, _STRIP))
+    width, _ = _SIZE
+    strip = Image.new("RGB", (width, _STRIP))
     draw = ImageDraw.Draw(strip)
     weights = [max(swatch.share or 0, 0.4 / result.k) for swatch in result.palette]
     left = 0.0
     for swatch, weight in zip(result.palette, weights, strict=True):
-        right = left + _WIDTH * weight / sum(weights)
+        right = left + width * weight / sum(weights)
         draw.rectangle((round(left), 0, round(right), _STRIP), swatch.color)
         left = right
     return strip
 
 
 def _kilobytes(size: int) -> str:
-    return f"{size / 1000:.0f} kB"
+    return f"{size / 1000:.1f}" if size < 10_000 else f"{size / 1000:.0f}"
