@@ -7,8 +7,8 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-COMMANDS := help run backfill invoke console stop test check lint lock events generate gallery build
-COMMANDS += deploy delete audit benchmark-reliability
+COMMANDS := help run backfill invoke console stop test check lint lock events generate gallery pages
+COMMANDS += build deploy delete release publish audit benchmark-reliability
 .PHONY: $(COMMANDS)
 export SAM_CLI_TELEMETRY := 0
 ENV := default
@@ -22,7 +22,7 @@ export PATH := $(CURDIR)/.venv/bin:$(abspath $(dir $(UV))):$(PATH)
 
 # Of itself, make takes any variable, and any file for a goal: a slip would go unseen, and the sample
 # photo be quantized in place of the image that was meant.
-VARIABLES := IMAGE OUT CRITERION STACK ARGS PREFIX ENV PARAMETERS ARCHITECTURE FUNCTION
+VARIABLES := IMAGE OUT CRITERION STACK ARGS PREFIX ENV PARAMETERS ARCHITECTURE FUNCTION TAG BUCKET
 VARIABLES += ENGINE_PORT CONSOLE_PORT AWS_%
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 UNKNOWN := $(strip $(filter-out $(VARIABLES),$(GIVEN)))
@@ -93,14 +93,26 @@ deploy: $(SYNCED)  ## build for AWS and deploy there, as samconfig.toml says for
 delete: $(SYNCED)  ## delete the stack on AWS, but neither the uploads nor the results
 	python -m tools.delete --config-env $(ENV)
 
+release: $(SYNCED)  ## build wheel and notes of TAG into dist/
+	@python -m tools.release "$$TAG"
+
+publish: $(SYNCED)  ## publish the application to the Serverless Application Repository by BUCKET
+	python -m tools.deploy --build-only Architecture=arm64
+	sam package --template-file .aws-sam/arm64/build/template.yaml \
+	  --s3-bucket "$$BUCKET" --output-template-file .aws-sam/packaged.yaml
+	sam publish --template .aws-sam/packaged.yaml
+
 events: $(SYNCED)  ## record events/ and env.json from the newest execution on the local engine
 	python -m tools.events
 
 invoke: $(SYNCED)  ## run FUNCTION in a container with its recorded event, against the local engine
 	@.venv/bin/python -m emulator.invoke $(FUNCTION)
 
-gallery: $(SYNCED)  ## quantize docs/gallery and README's pictures on the local engine
+gallery: $(SYNCED)  ## make docs/gallery and README's pictures anew
 	uv run --quiet --frozen --group benchmarks python -m tools.gallery
+
+pages: $(SYNCED)  ## write the gallery with its reports into pages/, to publish as it is
+	uv run --quiet --frozen --group benchmarks python -m tools.pages
 
 generate: $(SYNCED)  ## write schemas/, the machine's diagram and what the docs repeat of the code
 	python -m tools.generate
