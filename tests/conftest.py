@@ -173,19 +173,25 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 
 @pytest.fixture
-def emulate(browser: Chrome) -> Iterator[Callable[[int, str], None]]:
-    """Make the browser's window a phone's or a desktop's, in light or dark mode."""
+def emulate(browser: Chrome) -> Iterator[Callable[..., None]]:
+    """Make the browser's window a phone's or a desktop's, in light or dark mode, or a page's."""
 
-    def set_up(width: int, scheme: str) -> None:
+    def set_up(width: int, scheme: str, media: str = "", contrast: str = "none") -> None:
         browser.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",
             {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600},
         )
         browser.execute_cdp_cmd(
             "Emulation.setEmulatedMedia",
-            {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
+            {
+                "media": media,
+                "features": [
+                    {"name": "prefers-color-scheme", "value": scheme},
+                    {"name": "forced-colors", "value": contrast},
+                ],
+            },
         )
 
     yield set_up
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})

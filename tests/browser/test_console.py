@@ -272,22 +272,18 @@ def test_page_follows_a_running_execution_and_keeps_its_place(
     assert log_of(browser, "browser") == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [375, 1200])
 @pytest.mark.parametrize("name", ["", "done", "refused", "crashed", "running", "stopped", "nested"])
 def test_it_fits_and_axe_finds_no_violation(
     browser: Chrome,
     open_page: Callable[..., None],
     emulate: Callable[[int, str], None],
     name: str,
-    width: int,
-    scheme: str,
 ) -> None:
-    emulate(width, scheme)
     open_page(name, "?state=Sample" if name else "")
-
-    assert violations(browser) == []
-    assert overflow(browser) <= 0
+    for width, scheme in ((375, "light"), (375, "dark"), (1200, "light"), (1200, "dark")):
+        emulate(width, scheme)
+        assert violations(browser) == [], (width, scheme)
+        assert overflow(browser) <= 0, (width, scheme)
     assert log_of(browser, "browser") == []
 
 

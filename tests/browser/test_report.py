@@ -1,15 +1,17 @@
 """The report as people see and use it."""
 
+import base64
 import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from selenium.webdriver import Chrome
+from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -28,6 +30,7 @@ from tests.support.results import result_with
 
 KS = (8, 14, 20)
 LIMIT_SECONDS = 10
+VIEWS = [(width, scheme) for width in (375, 1200) for scheme in ("light", "dark")]
 
 
 def report_of(path: Path, ks: tuple[int, ...] = KS, k: int = 14) -> str:
@@ -120,12 +123,10 @@ def open_page(browser: Chrome, pages: dict[str, str]) -> Callable[..., None]:
 
 def shown(browser: Chrome) -> NDArray[np.uint8]:
     """Return the visible pixels of the result as it is drawn: R, G, B."""
-    levels = browser.execute_script(
-        "const c = document.getElementById('result');"
-        "return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
-    )
-    pixels = np.array(levels, dtype=np.uint8).reshape(-1, 4)
-    return pixels[pixels[:, 3] > 0, :3]
+    address = browser.execute_script("return document.getElementById('result').toDataURL()")
+    png = np.frombuffer(base64.b64decode(address.partition(",")[2]), np.uint8)
+    pixels = np.asarray(cv2.imdecode(png, cv2.IMREAD_UNCHANGED), np.uint8)
+    return pixels[pixels[..., 3] > 0][:, 2::-1]
 
 
 def colors_shown(browser: Chrome) -> set[str]:
@@ -146,6 +147,7 @@ def test_it_needs_no_network_and_says_no_error(
     open_page()
 
     assert log_of(browser, "browser") == []
+    assert Path(unquote(urlsplit(pages["photo"]).path)).stat().st_size <= 300_000
     messages = [json.loads(entry["message"])["message"] for entry in log_of(browser, "performance")]
     requested = {
         message["params"]["request"]["url"].partition(",")[0]
@@ -155,21 +157,47 @@ def test_it_needs_no_network_and_says_no_error(
     assert requested <= {pages["photo"], "data:image/jpeg;base64"}
 
 
-@pytest.mark.parametrize("width", [375, 1200])
-@pytest.mark.parametrize("name", ["photo", "panorama", "tower", "icon", "transparent", "one-color"])
-def test_it_fits_the_screen(
+@pytest.mark.parametrize(
+    "name", ["photo", "flat", "transparent", "panorama", "tower", "icon", "one-color"]
+)
+def test_it_fits_every_screen_and_paper_and_axe_finds_no_violation(
     browser: Chrome,
     open_page: Callable[..., None],
-    emulate: Callable[[int, str], None],
+    emulate: Callable[..., None],
     name: str,
-    width: int,
 ) -> None:
-    emulate(width, "light")
     open_page(name)
+    for width, scheme in VIEWS:
+        emulate(width, scheme)
+        assert violations(browser) == [], (width, scheme)
+        assert overflow(browser) <= 0, (width, scheme)
+        original = browser.find_element(By.ID, "original").rect
+        assert original == browser.find_element(By.ID, "result").rect, (width, scheme)
 
+    emulate(1200, "dark", contrast="active")
+    assert violations(browser) == []
+    swatch = browser.find_element(By.CSS_SELECTOR, "#palette svg")
+    assert swatch.value_of_css_property("forced-color-adjust") == "none"
+
+    emulate(700, "light", media="print")
+    original, result = (browser.find_element(By.ID, i).rect for i in ("original", "result"))
+    assert (original["width"], original["height"]) == (result["width"], result["height"])
+    assert (original["x"], original["y"]) != (result["x"], result["y"])
     assert overflow(browser) <= 0
-    original = browser.find_element(By.ID, "original").rect
-    assert original == browser.find_element(By.ID, "result").rect
+    assert browser.find_element(By.ID, "palette").is_displayed()
+    assert not browser.find_element(By.ID, "download").is_displayed()
+
+
+def test_paper_has_the_numbers_that_are_folded_up_on_the_screen(
+    browser: Chrome, open_page: Callable[..., None]
+) -> None:
+    open_page()
+    table = browser.find_element(By.TAG_NAME, "table")
+    assert not table.is_displayed()
+    browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+    assert table.is_displayed()
+    browser.execute_script("dispatchEvent(new Event('afterprint'))")
+    assert not table.is_displayed()
 
 
 def test_result_is_drawn_in_the_palette_of_each_k(
@@ -221,6 +249,49 @@ def test_curves_and_picks_choose_k_too(browser: Chrome, open_page: Callable[...,
     assert {slider.get_property("value") for slider in sliders} == {"8"}
     assert len(colors_listed(browser)) == 8
 
+    slider = browser.find_elements(By.CSS_SELECTOR, ".plot input.k")[0]
+    right = slider.size["width"] // 2 - 2
+    ActionChains(browser).move_to_element_with_offset(slider, right, 0).click().perform()
+    assert dial(browser).get_property("value") == "20"
+    ActionChains(browser).click_and_hold().move_by_offset(-2 * right, 0).release().perform()
+    assert dial(browser).get_property("value") == "8"
+
+
+def test_zoom_goes_to_single_pixels_and_the_stage_fills_the_screen(
+    browser: Chrome, open_page: Callable[..., None]
+) -> None:
+    open_page()
+    result = browser.find_element(By.ID, "result")
+    for zoom in (1, 4):
+        browser.find_element(By.CSS_SELECTOR, f'button[data-zoom="{zoom}"]').click()
+        assert result.size["width"] == zoom * int(str(result.get_property("width")))
+    browser.find_element(By.ID, "full").click()
+    stage = "return document.fullscreenElement?.id"
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not browser.execute_script(stage) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert browser.execute_script(stage) == "stage"
+    browser.execute_script("return document.exitFullscreen()")
+
+
+def test_preview_and_adobe_palette_are_saved(
+    browser: Chrome, open_page: Callable[..., None], tmp_path: Path
+) -> None:
+    where = {"behavior": "allow", "downloadPath": str(tmp_path)}
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", where)
+    open_page()
+    dial(browser).send_keys(Keys.HOME)
+    deadline = time.monotonic() + LIMIT_SECONDS
+    for format_ in ("png", "ase"):
+        browser.find_element(By.CSS_SELECTOR, f'#format option[value="{format_}"]').click()
+        browser.find_element(By.ID, "download").click()
+        while not [*tmp_path.glob(f"*-8.{format_}")] and time.monotonic() < deadline:
+            time.sleep(0.05)
+    (png,), (ase,) = tmp_path.glob("*.png"), tmp_path.glob("*.ase")
+    picture = cv2.cvtColor(np.asarray(cv2.imread(str(png)), np.uint8), cv2.COLOR_BGR2RGB)
+    assert set(to_hex(np.unique(picture.reshape(-1, 3), axis=0))) == set(colors_listed(browser))
+    assert ase.read_bytes()[:4] == b"ASEF"
+
 
 def test_split_uncovers_the_result(browser: Chrome, open_page: Callable[..., None]) -> None:
     open_page()
@@ -244,6 +315,10 @@ def test_palette_sorts_and_lights_up_its_pixels(
     by_lightness = colors_listed(browser)
     assert sorted(by_use) == sorted(by_lightness)
     assert by_use != by_lightness
+    hue = browser.find_element(By.CSS_SELECTOR, '#order option[value="hue"]')
+    hue.click()
+    assert sorted(colors_listed(browser)) == sorted(by_use)
+    assert colors_listed(browser) not in (by_use, by_lightness)
 
     browser.execute_script("document.querySelector('#palette button').focus()")
 
@@ -285,25 +360,6 @@ def test_palette_is_exported_as_text(
     )
 
     assert text.startswith(start)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [375, 1200])
-@pytest.mark.parametrize(
-    "name", ["photo", "flat", "transparent", "panorama", "tower", "icon", "one-color"]
-)
-def test_axe_finds_no_violation(
-    browser: Chrome,
-    open_page: Callable[..., None],
-    emulate: Callable[[int, str], None],
-    name: str,
-    width: int,
-    scheme: str,
-) -> None:
-    emulate(width, scheme)
-    open_page(name)
-
-    assert violations(browser) == []
 
 
 def test_numbers_open_and_scroll_within_the_page(
