@@ -15,6 +15,7 @@ import yaml
 from samcli.yamlhelper import yaml_parse
 
 from benchmarks.measure import ROOT, output_of, table
+from quantization_client.finding import sample_image
 from tests.support.dashboards import metrics_of
 
 GB_SECOND = {"arm64": 0.0000133334, "x86_64": 0.0000166667}
@@ -91,10 +92,9 @@ class Requests(NamedTuple):
 @cache
 def counted() -> dict[str, dict[str, int]]:
     """Run the functions' handlers once and count, for each of them."""
-    photo = ROOT / "docs" / "images" / "photo.jpg"
     script = Path(__file__).with_name("count_requests.py")
     count: dict[str, dict[str, int]] = json.loads(
-        output_of(["python", script, photo]).splitlines()[-1]
+        output_of(["python", script, sample_image()]).splitlines()[-1]
     )
     return count
 
