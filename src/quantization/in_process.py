@@ -59,7 +59,7 @@ _MOST_KEPT = 2**24
 _SCORE = "quantization.service.score"
 
 Source: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | NDArray[np.uint8]
-Option: TypeAlias = str | float | Iterable[str] | None
+Option: TypeAlias = str | os.PathLike[str] | float | Iterable[str] | None
 Message: TypeAlias = Sampled | FittedScore | RenderRequest
 
 
@@ -394,7 +394,7 @@ def _as_text(options: dict[str, Option]) -> dict[str, str]:
     """Return options as an upload has them."""
     return {
         name.replace("_", "-"): str(value)
-        if isinstance(value, str | int | float)
+        if isinstance(value, str | os.PathLike | int | float)
         else " ".join(value)
         for name, value in options.items()
         if value is not None

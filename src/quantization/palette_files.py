@@ -203,7 +203,7 @@ def from_jasc(text: str) -> Iterable[HexColor]:
 
 def from_hex_codes(text: str) -> Iterable[HexColor]:
     """Read hex codes, one a line."""
-    return (_checked(hex_color(line.strip())) for line in text.splitlines() if line.strip())
+    return [_from_hex_code(line.strip()) for line in text.splitlines() if line.strip()]
 
 
 def from_result(text: str) -> Iterable[HexColor]:
@@ -230,13 +230,16 @@ class _OfResult(msgspec.Struct):
     palette: list[_OfSwatch]
 
 
+def _from_hex_code(line: str) -> HexColor:
+    try:
+        return msgspec.convert(hex_color(line), HexColor)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{line!r} is no hex code, such as ffcc00") from error
+
+
 def _from_levels(line: str) -> HexColor:
     """Read a line that begins with levels of red, green and blue."""
-    levels = [int(word) for word in line.split()[:3]]
-    if len(levels) != 3 or not 0 <= min(levels) <= max(levels) <= 255:
+    levels = [int(word) for word in line.split()[:3] if word.isdecimal()]
+    if len(levels) != 3 or max(levels) > 255:
         raise ValueError(f"{line.strip()!r} does not begin with three levels from 0 to 255")
     return "#{:02x}{:02x}{:02x}".format(*levels)
-
-
-def _checked(color: str) -> HexColor:
-    return msgspec.convert(color, HexColor)

@@ -165,7 +165,7 @@ def test_palette_of_one_image_is_given_to_another(photo: Path, tmp_path: Path) -
     pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
 
     for file in (first["gpl"], first["result"]):
-        second = quantize(pixels, palette=str(file))
+        second = quantize(pixels, palette=file)
 
         assert sorted(second.palette.tolist()) == sorted(known.tolist())
         assert (second.k, second.picks, second.silhouette_at) == (5, {}, None)
