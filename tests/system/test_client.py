@@ -258,6 +258,7 @@ def test_changed_file_and_lost_upload_are_uploaded_again(
     assert len(executions_of({changed.name, lost.name})) == 4
 
 
+@pytest.mark.usefixtures("stack")
 def test_stack_is_found_by_name(engine_port: int, tmp_path: Path, photo: Path) -> None:
     environment = os.environ | engine.aws_environment(engine.endpoint(engine_port))
     command = ["quantize", str(photo), "--out", str(tmp_path), "--stack"]
