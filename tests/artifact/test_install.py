@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import quantization
 from emulator import engine
@@ -52,6 +53,15 @@ def install(tmp_path_factory: pytest.TempPathFactory) -> Install:
     return install
 
 
+@pytest.fixture(scope="session")
+def small(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Shrink the photo, as these tests are not of what becomes of the pixels."""
+    path = tmp_path_factory.mktemp("small") / "small.png"
+    with Image.open(photo) as whole:
+        whole.resize((64, 43)).save(path)
+    return path
+
+
 def run(*command: object, folder: str | Path = "/") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*map(str, command)],
@@ -64,28 +74,28 @@ def run(*command: object, folder: str | Path = "/") -> subprocess.CompletedProce
 
 
 @pytest.mark.parametrize("version", PYTHONS)
-def test_commands_work(install: Install, version: str, photo: Path, tmp_path: Path) -> None:
+def test_commands_work(install: Install, version: str, small: Path, tmp_path: Path) -> None:
     commands = install(version)
     assert run(commands / "quantize", "--help").stdout.startswith("usage: quantize ")
     assert run(commands / "quantize-palettes", "--help").returncode == 0
     said = run(commands / "quantize", "--version").stdout
     assert said == f"quantize {quantization.__version__}\n"
 
-    done = run(commands / "quantize", photo, "--json", "--k-max", "10", folder=tmp_path)
+    done = run(commands / "quantize", small, "--json", "--k", "4", folder=tmp_path)
 
     assert done.returncode == 0, done.stderr
     line = json.loads(done.stdout)
     assert line["status"] == "done"
     assert {Path(path).name for path in line["files"].values()} == {
-        "china.png",
-        "china.html",
-        "china.json",
+        "small.png",
+        "small.html",
+        "small.json",
     }
-    assert run(commands / "quantize-palettes", tmp_path / "out/china.json").returncode == 0
+    assert run(commands / "quantize-palettes", tmp_path / "out/small.json").returncode == 0
 
 
 def test_versions_of_the_lock_file_give_the_same_files(
-    install: Install, photo: Path, tmp_path: Path
+    install: Install, small: Path, tmp_path: Path
 ) -> None:
     """What is installed has the latest versions: the lock file's are given here."""
     commands = install(DEVELOPED_ON)
@@ -100,10 +110,10 @@ def test_versions_of_the_lock_file_give_the_same_files(
     into: list[str | Path] = ["--python", commands / "python", "-r", tmp_path / "requirements.txt"]
     subprocess.run(["uv", "pip", "install", "--quiet", *into], check=True)
 
-    done = run(commands / "quantize", photo, "--out", tmp_path / "out")
+    done = run(commands / "quantize", small, "--out", tmp_path / "out", "--k-max", "10")
 
     assert done.returncode == 0, done.stderr
-    for path in quantize(photo).write(tmp_path / "here/china").values():
+    for path in quantize(small, k_max=10).write(tmp_path / "here/small").values():
         there = tmp_path / "out" / path.name
         assert without_provenance(path.suffix, there.read_bytes()) == without_provenance(
             path.suffix, path.read_bytes()
@@ -123,10 +133,10 @@ def test_image_that_is_refused_ends_with_1_in_one_line(install: Install, tmp_pat
 
 @pytest.mark.parametrize("version", [OLDEST, DEVELOPED_ON])
 def test_stack_that_cannot_be_reached_is_said_so(
-    install: Install, version: str, photo: Path, tmp_path: Path
+    install: Install, version: str, small: Path, tmp_path: Path
 ) -> None:
     quantize = install(version) / "quantize"
-    done = run(quantize, photo, "--stack", "any", "--out", tmp_path)
+    done = run(quantize, small, "--stack", "any", "--out", tmp_path)
 
     assert done.returncode == 3, done.stderr
     assert "Could not connect" in done.stderr
@@ -147,7 +157,7 @@ def test_nothing_of_the_repository_is_installed_besides(install: Install) -> Non
     }
 
 
-def test_command_is_run_without_being_installed(photo: Path, tmp_path: Path) -> None:
+def test_command_is_run_without_being_installed(small: Path, tmp_path: Path) -> None:
     command: list[str | Path] = [
         "uvx",
         "--quiet",
@@ -158,13 +168,13 @@ def test_command_is_run_without_being_installed(photo: Path, tmp_path: Path) -> 
         "quantize",
     ]
     done = subprocess.run(
-        [*command, photo, "--k", "2", "--out", tmp_path],
+        [*command, small, "--k", "2", "--out", tmp_path],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "china.png").stat().st_size
+    assert (tmp_path / "small.png").stat().st_size
 
 
 SYSTEMS: dict[str, dict[str, str]] = {
