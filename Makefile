@@ -50,8 +50,9 @@ console: $(READY)  ## show the local engine's executions in the browser, until C
 stop: $(READY)  ## end the local engine and all its processes
 	@python -m emulator.engine stop
 
+# Three at once on two cores: the tests of the deployed stack mostly wait.
 test: lint  ## lint, then every test, with the coverage of the core
-	COVERAGE_CORE=sysmon pytest -n 2 --dist loadgroup --cov --cov-report=term
+	COVERAGE_CORE=sysmon pytest -n 3 --dist loadgroup --cov --cov-report=term
 
 check: lint  ## lint, then the tests that need no engine, no build and no browser
 	pytest -m "not slow" -n 2 --dist loadgroup
