@@ -58,7 +58,7 @@ def try_out(way: str, folder: Path, port: int, *, warm: bool) -> tuple[float, in
     megabytes = int(subprocess.check_output(["du", "-sm", folder], text=True).split()[0])
     if after:
         subprocess.run(["bash", "-c", after], cwd=clone, env=environment, check=True)
-    if done.returncode or not (clone / "out/photo.png").exists():
+    if done.returncode or not (clone / "out/china.png").exists():
         sys.exit(f"{command} failed:\n{done.stdout}")
     return seconds, megabytes
 
