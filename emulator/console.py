@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from emulator import console_pages as pages
@@ -217,12 +216,7 @@ def serve(port: int, engine_port: int) -> None:
         raise engine.EngineError(f"no engine runs on port {engine_port}; `make run` starts one")
     endpoint = engine.endpoint(engine_port)
     aws_environment = engine.aws_environment(endpoint)
-    session = boto3.Session(
-        aws_environment["AWS_ACCESS_KEY_ID"],
-        aws_environment["AWS_SECRET_ACCESS_KEY"],
-        region_name=aws_environment["AWS_REGION"],
-    )
-    logs = session.client("logs", endpoint_url=endpoint)
+    logs = engine.clients(engine_port)("logs")
     console = Console(lambda: find_stack(engine.STACK_NAME, aws_environment), logs, endpoint)
     console.stack()
     engine.check_port_is_free(port, PORT_VARIABLE)

@@ -18,9 +18,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 HOME = ROOT / ".engine"
@@ -109,6 +110,19 @@ def aws_environment(endpoint: str) -> dict[str, str]:
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
+
+
+def clients(port: int) -> Callable[[str], Any]:
+    """Return what makes a client of each service on an engine, by the service's name."""
+    import boto3  # Takes longer than to stop an engine.
+
+    place = aws_environment(endpoint(port))
+    session: Any = boto3.Session(
+        place["AWS_ACCESS_KEY_ID"],
+        place["AWS_SECRET_ACCESS_KEY"],
+        region_name=place["AWS_REGION"],
+    )
+    return lambda service: session.client(service, endpoint_url=place["AWS_ENDPOINT_URL"])
 
 
 def state_directory(port: int) -> Path:

@@ -7,7 +7,6 @@ import socket
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from mypy_boto3_s3 import S3Client
 from numpy.typing import ArrayLike
@@ -144,14 +143,7 @@ def engine_port() -> Iterator[int]:
 @pytest.fixture(scope="session")
 def aws(engine_port: int) -> Aws:
     """Make clients of the services on the local engine."""
-    aws_environment = engine.aws_environment(engine.endpoint(engine_port))
-    session: Any = boto3.Session(
-        aws_environment["AWS_ACCESS_KEY_ID"],
-        aws_environment["AWS_SECRET_ACCESS_KEY"],
-        None,
-        aws_environment["AWS_REGION"],
-    )
-    return lambda service: session.client(service, endpoint_url=aws_environment["AWS_ENDPOINT_URL"])
+    return engine.clients(engine_port)
 
 
 @pytest.fixture(scope="session")

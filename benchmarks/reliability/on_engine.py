@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-import boto3
 import numpy as np
 from PIL import Image
 
@@ -33,13 +32,7 @@ def deployed() -> Iterator[Deployed]:
         port = probe.getsockname()[1]
     try:
         place = deploy(port)
-        session = boto3.Session(
-            place["AWS_ACCESS_KEY_ID"], place["AWS_SECRET_ACCESS_KEY"], None, place["AWS_REGION"]
-        )
-
-        def aws(name: str) -> Any:
-            return session.client(name, endpoint_url=place["AWS_ENDPOINT_URL"])  # type: ignore[call-overload]
-
+        aws = engine.clients(port)
         service = Service(find_stack(engine.STACK_NAME, place))
         yield Deployed(service, aws, function_names(aws("cloudformation")), port)
     finally:

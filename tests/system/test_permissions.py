@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import boto3
 import pytest
 from samcli.yamlhelper import yaml_parse
 
@@ -60,13 +59,7 @@ def guarded() -> Iterator[tuple[Service, Aws]]:
         # The engine speaks HTTP, which they deny; tests/test_template.py reads them as text.
         for bucket in (stack.input_bucket, stack.work_bucket, stack.output_bucket):
             stack.s3.delete_bucket_policy(Bucket=bucket)
-        session: Any = boto3.Session(
-            place["AWS_ACCESS_KEY_ID"], place["AWS_SECRET_ACCESS_KEY"], None, place["AWS_REGION"]
-        )
-        yield (
-            Service(stack),
-            lambda name: session.client(name, endpoint_url=place["AWS_ENDPOINT_URL"]),
-        )
+        yield Service(stack), engine.clients(port)
     finally:
         engine.stop(port)
 

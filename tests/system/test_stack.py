@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -34,9 +33,7 @@ def port() -> Iterator[int]:
 @pytest.fixture(scope="module")
 def client(port: int) -> Aws:
     """Make clients of the services on that engine."""
-    place = engine.aws_environment(engine.endpoint(port))
-    session: Any = boto3.Session(region_name=place["AWS_REGION"])
-    return lambda service: session.client(service, endpoint_url=place["AWS_ENDPOINT_URL"])
+    return engine.clients(port)
 
 
 def update(client: Aws, **parameters: str) -> None:
