@@ -47,6 +47,7 @@ from selenium.webdriver.chrome.service import Service
 
 from emulator import engine
 from quantization.contract import Upload
+from tools.screenshots import chromium
 
 TESTS = Path(__file__).parent
 
@@ -149,13 +150,11 @@ def aws(engine_port: int) -> Aws:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[webdriver.Chrome]:
     """Start a headless Chromium, as Debian packages it; without one, skip."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    chromium = next(filter(None, map(shutil.which, names)), None)
-    driver = shutil.which("chromedriver")
-    if not (chromium and driver):
+    program, driver = chromium(), shutil.which("chromedriver")
+    if not (program and driver):
         pytest.skip("no Chromium with chromedriver: apt-get install chromium chromium-driver")
     options = webdriver.ChromeOptions()
-    options.binary_location = chromium
+    options.binary_location = program
     # Chromium has no sandbox for root, nor in most containers.
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
         options.add_argument(argument)

@@ -17,6 +17,12 @@ class NoBrowserError(Exception):
     """Chromium is not installed."""
 
 
+def chromium() -> str | None:
+    """Return where Chromium is, as Debian and others name it."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
 def take(page: Path, picture: Path, width: int = DESKTOP[0], height: int = DESKTOP[1]) -> None:
     """Write what a window of a size shows of a page.
 
@@ -25,8 +31,7 @@ def take(page: Path, picture: Path, width: int = DESKTOP[0], height: int = DESKT
     NoBrowserError
 
     """
-    names = ("chromium", "chromium-browser", "google-chrome")
-    browser = next(filter(None, map(shutil.which, names)), None)
+    browser = chromium()
     if browser is None:
         raise NoBrowserError("no Chromium: apt-get install chromium")
     with TemporaryDirectory() as profile:

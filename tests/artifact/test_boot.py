@@ -107,7 +107,7 @@ def test_sample_refuses_what_is_no_image(
 def test_score_k_fits_as_scikit_learn_here_does(
     booted: dict[str, Booted], s3: S3Client, photo: Path, tmp_path: Path
 ) -> None:
-    recorded = msgspec.structs.replace(event("score_k", ScoreRequest), k=8)
+    recorded = event("score_k", ScoreRequest)
     small = tmp_path / "small.png"  # as an emulated processor is slow
     with Image.open(photo) as image:
         image.resize((32, 21)).save(small)

@@ -10,7 +10,7 @@ from samcli.yamlhelper import yaml_parse
 from emulator.engine import ROOT
 from quantization.service.storage.s3 import StorageFault, StorageRejected
 from tests.support.fixtures import Aws
-from tests.support.scripted import ScriptedMachine
+from tests.support.scripted import ScriptedMachine, entered
 
 EXPRESS_LIMIT_SECONDS = 300
 """https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html"""
@@ -27,12 +27,6 @@ def machine(aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> ScriptedMachi
 def nested(machine: ScriptedMachine) -> str:
     """Create the machine that scores in an Express workflow; return its ARN."""
     return machine.create(machine.create_express(LOGS))
-
-
-def entered(events: list[dict[str, Any]]) -> list[str]:
-    return [
-        e["stateEnteredEventDetails"]["name"] for e in events if "stateEnteredEventDetails" in e
-    ]
 
 
 def test_result_is_that_of_the_machine_by_itself(machine: ScriptedMachine, nested: str) -> None:

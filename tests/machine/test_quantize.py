@@ -18,7 +18,7 @@ from quantization.service.messages import RenderRequest
 from quantization.service.storage.s3 import StorageFault, StorageRejected
 from tests.support.fixtures import Aws
 from tests.support.results import result_with
-from tests.support.scripted import DEFINITION, EVENT, ScriptedMachine
+from tests.support.scripted import DEFINITION, EVENT, ScriptedMachine, entered
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +31,6 @@ def definition() -> dict[str, Any]:
 def machine(aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> ScriptedMachine:
     """Create the machine's functions; return how to run it."""
     return ScriptedMachine(aws, tmp_path_factory.mktemp("calls"))
-
-
-def entered(events: list[dict[str, Any]]) -> list[str]:
-    """List the states that an execution entered."""
-    return [
-        e["stateEnteredEventDetails"]["name"] for e in events if e["type"].endswith("StateEntered")
-    ]
 
 
 def test_best_silhouette_is_rendered(machine: ScriptedMachine) -> None:

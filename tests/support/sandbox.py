@@ -107,8 +107,7 @@ class Sandbox:
             *("--runtime-api-address", f"127.0.0.1:{runtime}"),
             *(*self._interpreter, "-m", "awslambdaric", self._handler),
         ]
-        log = self.opt.with_name("log")
-        with log.open("wb") as output:
+        with self.opt.with_name("log").open("wb") as output:
             process = subprocess.Popen(
                 command,
                 cwd=self.task,
@@ -120,7 +119,7 @@ class Sandbox:
             )
         try:
             _wait_for(emulator)
-            yield Booted(process.pid, emulator, log)
+            yield Booted(process.pid, emulator)
         finally:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -129,21 +128,16 @@ class Sandbox:
 class Booted:
     """A function that waits for events."""
 
-    def __init__(self, pid: int, port: int, log: Path) -> None:
+    def __init__(self, pid: int, port: int) -> None:
         self.pid = pid
         """Of the emulator, whose child the function is."""
         self._url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
-        self._log = log
 
     def invoke(self, event: Any) -> Any:
         """Send an event; return the answer, or what Lambda says of the error, both from JSON."""
         request = urllib.request.Request(self._url, json.dumps(event).encode())
         with urllib.request.urlopen(request, timeout=INVOKE_SECONDS) as response:
             return json.load(response)
-
-    def log(self) -> str:
-        """Return what the function and the emulator have written so far."""
-        return self._log.read_text()
 
 
 def _free_ports(count: int) -> list[int]:

@@ -19,6 +19,13 @@ ROLE = "arn:aws:iam::000000000000:role/quantize"
 LIMIT_SECONDS = 30
 
 
+def entered(events: list[dict[str, Any]]) -> list[str]:
+    """List the states that an execution entered, by its history."""
+    return [
+        e["stateEnteredEventDetails"]["name"] for e in events if e["type"].endswith("StateEntered")
+    ]
+
+
 class ScriptedMachine:
     """Runs the machine; called with a script, it returns what DescribeExecution says at the end."""
 

@@ -16,6 +16,7 @@ from emulator.deploy import ARCHITECTURE, deploy
 from quantization_client.stack import UnfinishedStackError, find_stack
 from tests.support.cloud import free_port
 from tests.support.fixtures import Aws, Command, ImageMaker
+from tests.support.scripted import entered
 from tests.support.service import Service, until
 from tools import samconfig
 from tools.delete import delete
@@ -110,7 +111,7 @@ def test_folder_that_the_console_makes_starts_nothing(port: int, image: ImageMak
 def test_fan_out_in_an_express_workflow_makes_the_same_image_and_logs_each_k(
     port: int, client: Aws, photo: Path
 ) -> None:
-    images, results, entered = [], [], set()
+    images, results, histories = [], [], []
     for fan_out in ("Standard", "Express"):
         if fan_out == "Express":
             update(client, FanOut=fan_out)
@@ -122,17 +123,15 @@ def test_fan_out_in_an_express_workflow_makes_the_same_image_and_logs_each_k(
         image = stack.s3.get_object(Bucket=stack.output_bucket, Key=f"{fan_out}.png")
         images.append(image["Body"].read())
         results.append(service.read(f"{fan_out}.json"))
-        history = stack.states.get_execution_history(executionArn=ended["executionArn"])
-        entered = {
-            event["stateEnteredEventDetails"]["name"]
-            for event in history["events"]
-            if "stateEnteredEventDetails" in event
-        }
+        histories.append(
+            client("stepfunctions").get_execution_history(executionArn=ended["executionArn"])
+        )
 
     assert images[0] == images[1]
     assert results[0]["scores"] == results[1]["scores"]
-    assert "ScoreInExpress" in entered
-    assert not {"ScoreEachK", "ScoreK"} & entered
+    in_express = entered(histories[1]["events"])
+    assert "ScoreInExpress" in in_express
+    assert not {"ScoreEachK", "ScoreK"} & {*in_express}
     group = f"/aws/vendedlogs/states/{engine.STACK_NAME}-express"
     logged = [
         json.loads(event["message"])
