@@ -99,7 +99,7 @@ release: $(SYNCED)  ## build wheel and notes of TAG into dist/
 
 publish: $(SYNCED)  ## publish the application to the Serverless Application Repository by BUCKET
 	python -m tools.deploy --build-only Architecture=arm64
-	sam package --template-file .aws-sam/arm64/build/template.yaml \
+	sam package --template-file .aws-sam/arm64/build/packed.yaml \
 	  --s3-bucket "$$BUCKET" --output-template-file .aws-sam/packaged.yaml
 	sam publish --template .aws-sam/packaged.yaml
 

@@ -11,11 +11,10 @@ import argparse
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks import measure, photos
-from emulator import deploy, engine
+from emulator import engine
 from tests.support import arm64, processors
 from tests.support.corpus import corpus
 from tests.support.sandbox import PYTHON
@@ -41,23 +40,15 @@ def outcomes(images: dict[str, bytes], ks: list[int]) -> dict[str, processors.Ou
     """Run all stages on both processors, at the same time."""
     engine.sync(engine.RUNTIME_ENVIRONMENT, "runtime")
     interpreters = {"arm64": arm64.interpreter(), "x86_64": [PYTHON]}
-    builds = {architecture: deploy.build(architecture) for architecture in interpreters}
-    files = dict(corpus())
-
-    def run(architecture: str) -> processors.Outcomes:
-        with tempfile.TemporaryDirectory() as folder:
-            return processors.run(
-                builds[architecture],
-                interpreters[architecture],
-                Path(folder),
-                files=files,
-                images=images,
-                scored=ks,
-                rendered=ks[:1],
-            )
-
-    with ThreadPoolExecutor() as pool:
-        return dict(zip(interpreters, pool.map(run, interpreters), strict=True))
+    with tempfile.TemporaryDirectory() as folder:
+        return processors.run_on_all(
+            interpreters,
+            Path(folder),
+            files=dict(corpus()),
+            images=images,
+            scored=ks,
+            rendered=ks[:1],
+        )
 
 
 def pairs(found: dict[str, processors.Outcomes]) -> Iterator[tuple[str, object, object]]:

@@ -1,7 +1,6 @@
 """Both processors give the same pixels, palettes, scores and files, byte for byte."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -33,27 +32,19 @@ def small_images(photo: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def outcomes(
-    build: Callable[[str], Path],
     interpreter: Callable[[str], Command],
     photo: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, processors.Outcomes]:
     interpreters = {architecture: interpreter(architecture) for architecture in ARCHITECTURES}
-    builds = {architecture: build(architecture) for architecture in ARCHITECTURES}
-
-    def run(architecture: str) -> processors.Outcomes:
-        return processors.run(
-            builds[architecture],
-            interpreters[architecture],
-            tmp_path_factory.mktemp(architecture),
-            files=dict(intact()),
-            images=small_images(photo),
-            scored=KS,
-            rendered=KS,
-        )
-
-    with ThreadPoolExecutor() as pool:
-        return dict(zip(ARCHITECTURES, pool.map(run, ARCHITECTURES), strict=True))
+    return processors.run_on_all(
+        interpreters,
+        tmp_path_factory.mktemp("processors"),
+        files=dict(intact()),
+        images=small_images(photo),
+        scored=KS,
+        rendered=KS,
+    )
 
 
 @pytest.mark.parametrize("stage", processors.FUNCTIONS)

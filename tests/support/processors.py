@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from emulator import deploy
 from tests.support import built, outcomes
 from tests.support.sandbox import Command, Sandbox
 
@@ -20,26 +21,23 @@ type Outcomes = dict[str, dict[str, dict[str, object]]]
 """By stage, file and step."""
 
 
-def run(
-    build: Path,
-    interpreter: Command,
+def run_on_all(
+    interpreters: Mapping[str, Command],
     folder: Path,
     *,
     files: Mapping[str, bytes],
     images: Mapping[str, bytes],
     scored: Sequence[int],
     rendered: Sequence[int],
-) -> Outcomes:
-    """Take files through all stages on one processor.
+) -> dict[str, Outcomes]:
+    """Take files through all stages on several processors at the same time.
 
     Parameters
     ----------
-    build : Path
-        What `emulator.deploy.build` made for the processor.
-    interpreter : sequence of str or Path
-        Its Python.
+    interpreters : mapping of str to sequence of str or Path
+        The Python of each architecture.
     folder : Path
-        A new folder, for what the stages leave.
+        For what the stages leave.
     files : mapping of str to bytes
         What is only decoded, by name.
     images : mapping of str to bytes
@@ -47,10 +45,28 @@ def run(
     scored, rendered : sequence of int
         The K that are fitted, and those of them that are rendered.
     """
-    for kind, contents in {"files": files, "images": images}.items():
-        (folder / kind).mkdir(parents=True)
-        for name, body in contents.items():
-            (folder / kind / name).write_bytes(body)
+    builds = {architecture: deploy.build(architecture) for architecture in interpreters}
+
+    def run(architecture: str) -> Outcomes:
+        place = folder / architecture
+        for kind, contents in {"files": files, "images": images}.items():
+            (place / kind).mkdir(parents=True)
+            for name, body in contents.items():
+                (place / kind / name).write_bytes(body)
+        return _run(builds[architecture], interpreters[architecture], place, scored, rendered)
+
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(interpreters, pool.map(run, interpreters), strict=True))
+
+
+def _run(
+    build: Path,
+    interpreter: Command,
+    folder: Path,
+    scored: Sequence[int],
+    rendered: Sequence[int],
+) -> Outcomes:
+    """Run the stages of one processor on what lies in a folder."""
     functions = {function.name: function for function in built.functions(build)}
     ks = {"read": (), "sample": (), "score": scored, "render": rendered}
 
