@@ -11,6 +11,7 @@ from samcli.yamlhelper import yaml_parse
 
 from emulator.engine import ROOT
 from quantization.contract import Result
+from quantization.errors import REFUSALS
 from quantization_client.main import command
 from tools.schema import SCHEMAS
 
@@ -50,6 +51,11 @@ def test_every_parameter_is_told_with_its_default() -> None:
             told[name] = value
 
     assert told == {name: str(p["Default"]) for name, p in parameters.items()}
+
+
+def test_every_refusal_is_named() -> None:
+    of_errors = README.split("leaves the execution FAILED")[1].split("None of them is retried")[0]
+    assert {*quoted(of_errors)} == REFUSALS.keys()
 
 
 def same_keys(
