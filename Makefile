@@ -11,6 +11,9 @@ COMMANDS := help run backfill invoke console stop test check lint lock events ge
 COMMANDS += build deploy delete release publish audit benchmark-reliability
 .PHONY: $(COMMANDS)
 export SAM_CLI_TELEMETRY := 0
+# Containers like to set it; each process would then compile all that it imports, which takes longer
+# than most of them run.
+unexport PYTHONDONTWRITEBYTECODE
 ENV := default
 SYNCED := .venv/synced
 # Half of that, which is enough to run the service.
