@@ -58,7 +58,7 @@ test: lint  ## lint, then every test, with the coverage of the core
 	COVERAGE_CORE=sysmon pytest -n 3 --dist loadgroup --cov --cov-report=term
 
 check: lint  ## lint, then the tests that need no engine, no build and no browser
-	pytest -m "not slow" -n 2 --dist loadgroup
+	pytest -m "not slow" -n 2 --dist loadgroup --hypothesis-profile quick
 
 lint: $(SYNCED)  ## ruff, mypy, the import rules, and the linters of template and state machine
 	ruff check .

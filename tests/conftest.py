@@ -53,6 +53,7 @@ TESTS = Path(__file__).parent
 
 # No test is of speed, least of all on a busy machine.
 settings.register_profile("untimed", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=10)
 settings.load_profile("untimed")
 
 SLOW = {"artifact", "browser", "container", "emulator", "system"}
@@ -81,18 +82,24 @@ def photo() -> Path:
     return Path(str(files("sklearn.datasets.images").joinpath("china.jpg")))
 
 
+@pytest.fixture(scope="session")
+def s3_client() -> S3Client:
+    """Return a client, which takes longer to make than most tests do."""
+    with mock_aws():
+        return boto3.client("s3")
+
+
 @pytest.fixture
-def s3() -> Iterator[S3Client]:
+def s3(s3_client: S3Client) -> Iterator[S3Client]:
     """S3 in memory, with the three buckets."""
     with mock_aws():
-        client = boto3.client("s3")
         for bucket in ("input", "work", "output"):
-            client.create_bucket(Bucket=bucket)
+            s3_client.create_bucket(Bucket=bucket)
         for bucket in ("input", "output"):
-            client.put_bucket_versioning(
+            s3_client.put_bucket_versioning(
                 Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
             )
-        yield client
+        yield s3_client
 
 
 @pytest.fixture

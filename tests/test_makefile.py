@@ -49,8 +49,17 @@ def test_what_there_is_is_taken(arguments: list[str]) -> None:
     assert make("--dry-run", *arguments).returncode == 0
 
 
-@pytest.mark.parametrize("port", ["abc", "0", "99999"])
-@pytest.mark.parametrize("module", ["quantize", "engine", "console", "deploy"])
+@pytest.mark.parametrize(
+    ("module", "port"),
+    [
+        ("quantize", "abc"),
+        ("quantize", "0"),
+        ("quantize", "99999"),
+        ("engine", "abc"),
+        ("console", "abc"),
+        ("deploy", "abc"),
+    ],
+)
 def test_port_that_is_none_is_bad_usage(module: str, port: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", f"emulator.{module}", *["status"] * (module == "engine")],

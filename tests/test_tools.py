@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
+from botocore.model import OperationModel
 from mypy_boto3_cloudformation import CloudFormationClient
 from mypy_boto3_s3 import S3Client
 
@@ -118,11 +119,16 @@ def test_work_bucket_is_emptied_by_the_thousand(
     for number in range(1001):
         s3.put_object(Bucket="work", Key=f"{number}/summary.npz", Body=b"")
     calls = []
-    s3.meta.events.register("before-call.s3.*", lambda model, **_: calls.append(model.name))
+
+    def note(model: OperationModel, **_: Any) -> None:
+        calls.append(model.name)
+
+    s3.meta.events.register("before-call.s3.*", note)
     monkeypatch.setattr("tools.delete.subprocess.run", lambda *_, **__: None)
 
     cloudformation = cast(CloudFormationClient, OneStack())
     assert delete(samconfig.Environment("default", "one", None, {}), cloudformation, s3) == 0
+    s3.meta.events.unregister("before-call.s3.*", note)
     assert calls.count("DeleteObjects") == 2
     assert "DeleteObject" not in calls
     assert s3.list_objects_v2(Bucket="work")["KeyCount"] == 0

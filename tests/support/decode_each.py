@@ -44,7 +44,7 @@ def main() -> None:
     ends = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "upload"
-        for name, body in [("", b""), *corpus(flips=10)]:
+        for name, body in [("", b""), *corpus(flips=4)]:
             path.write_bytes(body)
             ends[name] = apart(path)
     json.dump(ends, sys.stdout)
