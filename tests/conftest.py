@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import shutil
 import socket
 from collections.abc import Callable, Iterator
 from importlib.resources import files
@@ -13,6 +12,7 @@ from numpy.typing import ArrayLike
 from selenium.webdriver import Chrome
 
 from tests.support.fixtures import Aws, PngMaker, Uploader
+from tests.support.pages import open_browser
 
 os.environ.update(
     AWS_ACCESS_KEY_ID="test",
@@ -42,12 +42,9 @@ import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from hypothesis import settings
 from moto import mock_aws  # before any handler makes its S3 client
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 
 from emulator import engine
 from quantization.contract import Upload
-from tools.screenshots import chromium
 
 TESTS = Path(__file__).parent
 
@@ -155,18 +152,11 @@ def aws(engine_port: int) -> Aws:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[webdriver.Chrome]:
-    """Start a headless Chromium, as Debian packages it; without one, skip."""
-    program, driver = chromium(), shutil.which("chromedriver")
-    if not (program and driver):
-        pytest.skip("no Chromium with chromedriver: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    # Chromium has no sandbox for root, nor in most containers.
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    with webdriver.Chrome(options, Service(driver)) as chrome:
+def browser() -> Iterator[Chrome]:
+    """Start a headless Chromium; without one, skip."""
+    with open_browser() as chrome:
+        if chrome is None:
+            pytest.skip("no Chromium with chromedriver: apt-get install chromium chromium-driver")
         yield chrome
 
 

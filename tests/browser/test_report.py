@@ -20,7 +20,8 @@ from quantization.clustering import fit
 from quantization.color import to_hex
 from quantization.contract import Score, Source, Swatch
 from quantization.decoding import open_image
-from quantization.options import Options
+from quantization.nearest import nearest
+from quantization.options import Options, Space
 from quantization.recolor import recolor
 from quantization.report.page import report
 from quantization.report.previews import Preview
@@ -33,7 +34,7 @@ LIMIT_SECONDS = 10
 VIEWS = [(width, scheme) for width in (375, 1200) for scheme in ("light", "dark")]
 
 
-def report_of(path: Path, ks: tuple[int, ...] = KS, k: int = 14) -> str:
+def report_of(path: Path, ks: tuple[int, ...] = KS, k: int = 14, space: Space = "oklab") -> str:
     """Write the report of an image with palettes of these K, of which `k` is chosen."""
     image = open_image(path, max_pixels=10**7)
     summary, possible = summarize(
@@ -43,12 +44,12 @@ def report_of(path: Path, ks: tuple[int, ...] = KS, k: int = 14) -> str:
         k_max=max(ks),
         sample_size=200,
     )
-    fits = {k: fit(summary, k, "oklab") for k in ks if k in possible} or {
-        possible[0]: fit(summary, possible[0], "oklab")
+    fits = {k: fit(summary, k, space) for k in ks if k in possible} or {
+        possible[0]: fit(summary, possible[0], space)
     }
     k = k if k in fits else next(iter(fits))
     preview = Preview(image)
-    recolored = recolor(image, fits[k].palette, space="oklab", watch=preview.add)
+    recolored = recolor(image, fits[k].palette, space=space, watch=preview.add)
     palette = to_hex(recolored.palette)
     result = result_with(
         source=Source(
@@ -56,7 +57,7 @@ def report_of(path: Path, ks: tuple[int, ...] = KS, k: int = 14) -> str:
             width=image.width,
             height=image.height,
         ),
-        options=Options(k_min=min(ks), k_max=max(ks)),
+        options=Options(k_min=min(ks), k_max=max(ks), space=space),
         picks={"silhouette": min(fits), "guarded": k},
         silhouette_at="edge" if len(fits) > 1 else None,
         k=k,
@@ -101,6 +102,9 @@ def pages(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, st
         page = folder / f"{name}.html"
         page.write_text(report_of(path), encoding="utf-8")
         addresses[name] = page.as_uri()
+    page = folder / "photo-rgb.html"
+    page.write_text(report_of(photo, space="rgb"), encoding="utf-8")
+    addresses["photo-rgb"] = page.as_uri()
     return addresses
 
 
@@ -121,9 +125,16 @@ def open_page(browser: Chrome, pages: dict[str, str]) -> Callable[..., None]:
     return open_it
 
 
-def shown(browser: Chrome) -> NDArray[np.uint8]:
-    """Return the visible pixels of the result as it is drawn: R, G, B."""
-    address = browser.execute_script("return document.getElementById('result').toDataURL()")
+def shown(browser: Chrome, which: str = "result") -> NDArray[np.uint8]:
+    """Return the visible pixels of the result, or the original, as it is drawn: R, G, B."""
+    address = browser.execute_script(
+        "const drawn = document.getElementById(arguments[0]);"
+        "const canvas = document.createElement('canvas');"
+        "[canvas.width, canvas.height] = ['width', 'height'].map((a) => drawn.getAttribute(a));"
+        "canvas.getContext('2d').drawImage(drawn, 0, 0);"
+        "return canvas.toDataURL()",
+        which,
+    )
     png = np.frombuffer(base64.b64decode(address.partition(",")[2]), np.uint8)
     pixels = np.asarray(cv2.imdecode(png, cv2.IMREAD_UNCHANGED), np.uint8)
     return pixels[pixels[..., 3] > 0][:, 2::-1]
@@ -213,18 +224,19 @@ def test_result_is_drawn_in_the_palette_of_each_k(
     assert set(colors_listed(browser)) == most
 
 
+@pytest.mark.parametrize(("name", "space"), [("photo", "oklab"), ("photo-rgb", "rgb")])
 def test_pixels_have_their_nearest_color_as_in_the_file(
-    browser: Chrome, open_page: Callable[..., None], photo: Path
+    browser: Chrome, open_page: Callable[..., None], name: str, space: Space
 ) -> None:
-    open_page()
+    open_page(name)
+    original = shown(browser, "original")
 
-    image = open_image(photo, max_pixels=10**7)
-    listed = colors_listed(browser)
-    palette = np.array([list(bytes.fromhex(color[1:])) for color in listed], dtype=np.uint8)
-    rendered = recolor(image, palette, space="oklab")
-    expected = rendered.entries[rendered.indices].reshape(-1, 3)
-    # The preview is a JPEG, so pixels between two colors may fall to the other side.
-    assert (shown(browser) == expected).all(axis=1).mean() > 0.9
+    data = browser.find_element(By.ID, "data").get_attribute("textContent")
+    for colors in json.loads(str(data))["palettes"].values():
+        dial(browser).send_keys(Keys.HOME if len(colors) == min(KS) else Keys.ARROW_RIGHT)
+        palette = np.array([list(bytes.fromhex(color[1:])) for color in colors], dtype=np.uint8)
+        expected = palette[nearest(original, palette, space)]
+        np.testing.assert_array_equal(shown(browser), expected)
 
 
 def test_k_that_was_not_fitted_is_passed_over(

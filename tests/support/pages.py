@@ -1,14 +1,37 @@
 """What tests ask of any page in the browser."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
-from selenium.webdriver import Chrome
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+
+from tools.screenshots import chromium
 
 AXE = Path(
     str(distribution("axe-playwright-python").locate_file("axe_playwright_python/axe.min.js"))
 )
+
+
+@contextmanager
+def open_browser() -> Iterator[Chrome | None]:
+    """Start a headless Chromium, as Debian packages it; yield None where there is none."""
+    program, driver = chromium(), shutil.which("chromedriver")
+    if not (program and driver):
+        yield None
+        return
+    options = ChromeOptions()
+    options.binary_location = program
+    # Chromium has no sandbox for root, nor in most containers.
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    with Chrome(options, Service(driver)) as chrome:
+        yield chrome
 
 
 def log_of(browser: Chrome, kind: str) -> list[dict[str, Any]]:

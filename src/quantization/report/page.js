@@ -12,7 +12,7 @@ const pack = (color) => levels(color).reduce((sum, level, i) => sum + level * 25
 let k = data.k;
 let order = "use";
 let lit = null;
-let picture, canvas, labels;
+let picture, canvas, drawing;
 let palette = [];  // {color, share, label}, as displayed
 
 const ORDERS = {
@@ -31,7 +31,7 @@ function choose(value) {
   const beyond = value > k ? ks.find((other) => other >= value) : ks.findLast((other) => other <= value);
   k = beyond ?? k;
   lit = null;
-  labels = picture.labels(data.palettes[k].map(pack));
+  picture.recolor(data.palettes[k].map(pack));
   draw();
   listPalette();
   const [silhouette, error] = data.scores[k];
@@ -51,50 +51,43 @@ function choose(value) {
 
 /** Draw the picture; where one color is lit up, the pixels of others faintly. */
 function draw() {
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(canvas.width, canvas.height);
-  const pixels = new Uint32Array(image.data.buffer);
-  const colors = data.palettes[k].map(pack);
-  for (let i = 0; i < pixels.length; i++) {
-    let alpha = picture.pixels[i] >>> 24;
-    if (lit !== null && labels[i] !== lit) alpha >>= 3;
-    pixels[i] = colors[labels[i]] | (alpha << 24);
-  }
-  context.putImageData(image, 0, 0);
+  picture.paint(new Uint32Array(drawing.data.buffer), lit);
+  canvas.getContext("2d").putImageData(drawing, 0, 0);
   element("compare").classList.toggle("lit", lit !== null);
+}
+
+/** Have an element hold so many copies of its first child; return them. */
+function copies(parent, count) {
+  while (parent.childElementCount > count) parent.lastElementChild.remove();
+  while (parent.childElementCount < count) parent.append(parent.firstElementChild.cloneNode(true));
+  return [...parent.children];
 }
 
 /** List the palette in the order that is asked for. */
 function listPalette() {
-  const counts = new Float64Array(data.palettes[k].length);
-  for (let i = 0; i < labels.length; i++) if (picture.pixels[i] >>> 24) counts[labels[i]]++;
-  const visible = counts.reduce((sum, count) => sum + count);
+  const drawn = picture.shares();
   palette = data.palettes[k].map((color, label) => {
     const share = k === data.k ? shares.get(color) : null;
-    return {color, share, label, used: share ?? counts[label] / visible};
+    return {color, share, label, used: share ?? drawn[label]};
   });
   const key = ORDERS[order];
   palette.sort((a, b) => key(a).map((value, i) => value - key(b)[i]).find(Boolean) ?? 0);
 
-  const model = element("palette").firstElementChild;
-  element("palette").replaceChildren(...palette.map(({color, used, label}) => {
-    const item = model.cloneNode(true);
+  copies(element("palette"), palette.length).forEach((item, i) => {
+    const {color, used, label} = palette[i];
     item.querySelector("rect").setAttribute("fill", color);
     item.querySelector("code").textContent = color;
     item.querySelector("small").textContent = used > 0 && used < 0.001 ? "< 0.1%" : percent(used);
     item.firstElementChild.dataset.label = label;
-    return item;
-  }));
+  });
   let left = 0;
-  const bar = element("shares");
-  bar.replaceChildren(...palette.map(({color, used}) => {
-    const rect = bar.firstElementChild.cloneNode();
+  copies(element("shares"), palette.length).forEach((bar, i) => {
+    const {color, used} = palette[i];
     for (const [name, value] of Object.entries({x: left, width: used, fill: color})) {
-      rect.setAttribute(name, value);
+      bar.setAttribute(name, value);
     }
     left += used;
-    return rect;
-  }));
+  });
   showExport();
 }
 
@@ -155,6 +148,7 @@ function start() {
   context.drawImage(original, 0, 0);
   const {buffer} = context.getImageData(0, 0, canvas.width, canvas.height).data;
   picture = new Picture(new Uint32Array(buffer), data);
+  drawing = context.createImageData(canvas.width, canvas.height);
   choose(k);
 }
 

@@ -39,16 +39,21 @@ const SPACES = {
   },
 };
 
-/** List the colors of packed pixels once each, and which of them each pixel has. */
+/** Return which cell of the RGB cube, 16 levels wide, a packed color lies in. */
+const cellOf = (color) => ((color & 0xf0) << 4) | ((color & 0xf000) >> 8) | ((color & 0xf00000) >> 20);
+
+/** List the colors of packed pixels once each, cell by cell, and which of them each pixel has. */
 function distinctColors(pixels) {
-  const seen = new Int32Array(1 << 24);
-  const colors = [];
-  const indices = new Uint32Array(pixels.length);
-  for (let i = 0; i < pixels.length; i++) {
-    const color = pixels[i] & 0xffffff;
-    indices[i] = (seen[color] ||= colors.push(color)) - 1;
+  const seen = new Uint32Array(1 << 24);
+  const keys = [];
+  for (const pixel of pixels) {
+    const color = pixel & 0xffffff;
+    if (!seen[color]) keys.push(cellOf(color) * 2 ** 24 + color);
+    seen[color] = 1;
   }
-  return {colors, indices};
+  const colors = Array.from(Float64Array.from(keys).sort(), (key) => key % 2 ** 24);
+  colors.forEach((color, i) => (seen[color] = i));
+  return {colors, indices: pixels.map((pixel) => seen[pixel & 0xffffff])};
 }
 
 /** Put packed colors into a space, three coordinates after each other. */
@@ -58,54 +63,98 @@ function coordinates(colors, space) {
   return points;
 }
 
-/**
- * Return which of the centers is nearest to each of the points, of equals the first.
- *
- * The search goes along the first coordinate, up and down from the nearest center of the point
- * before, until that coordinate alone is too far off.
- */
-function nearest(points, centers) {
-  const order = Array.from({length: centers.length / 3}, (_, j) => j);
-  order.sort((a, b) => centers[3 * a] - centers[3 * b]);
-  const [xs, ys, zs] = [0, 1, 2].map((axis) => Float64Array.from(order, (j) => centers[3 * j + axis]));
+/** Return the squared distance of the i-th point of one array from the j-th of another. */
+function squaredDistance(a, i, b, j) {
+  const x = a[3 * i] - b[3 * j], y = a[3 * i + 1] - b[3 * j + 1], z = a[3 * i + 2] - b[3 * j + 2];
+  return x * x + y * y + z * z;
+}
+
+/** Enclose the points of each cell's colors in a ball: return where they end, and the balls. */
+function enclose(colors, points) {
+  const ends = colors.map((_, i) => i + 1)
+    .filter((end) => end === colors.length || cellOf(colors[end]) !== cellOf(colors[end - 1]));
+  const middles = new Float64Array(3 * ends.length);
+  const radii = new Float64Array(ends.length);
+  ends.forEach((end, cell) => {
+    const start = ends[cell - 1] ?? 0;
+    for (let i = 3 * start; i < 3 * end; i++) middles[3 * cell + i % 3] += points[i] / (end - start);
+    for (let i = start; i < end; i++) {
+      radii[cell] = Math.max(radii[cell], Math.sqrt(squaredDistance(points, i, middles, cell)));
+    }
+  });
+  return {ends, middles, radii};
+}
+
+/** Return which of the centers is nearest to each of the enclosed points, of equals the first. */
+function nearest(points, {ends, middles, radii}, centers) {
   const labels = new Uint8Array(points.length / 3);
-  let best = 0;
-  for (let i = 0, p = 0; i < labels.length; i++, p += 3) {
-    const x = points[p], y = points[p + 1], z = points[p + 2];
-    const start = best;
-    let least = (x - xs[start]) ** 2 + (y - ys[start]) ** 2 + (z - zs[start]) ** 2;
-    for (let step = 1; step >= -1; step -= 2) {
-      for (let j = start + step; j >= 0 && j < xs.length; j += step) {
-        const dx = step * (xs[j] - x), dy = y - ys[j], dz = z - zs[j];
-        if (dx > 0 && dx * dx > least) break;
-        const distance = dx * dx + dy * dy + dz * dz;
-        if (distance < least || (distance === least && order[j] < order[best])) {
-          least = distance;
-          best = j;
+  const count = centers.length / 3;
+  const distances = new Float64Array(count);
+  const near = new Uint8Array(count);
+  for (let cell = 0, i = 0; cell < ends.length; cell++) {
+    let least = Infinity;
+    for (let j = 0; j < count; j++) {
+      distances[j] = squaredDistance(middles, cell, centers, j);
+      least = Math.min(least, distances[j]);
+    }
+    // What is farther from the middle is nearest to no point of the cell. Roots are not exact.
+    const limit = (Math.sqrt(least) + 2 * radii[cell] + 1e-6) ** 2;
+    let candidates = 0;
+    for (let j = 0; j < count; j++) if (distances[j] <= limit) near[candidates++] = j;
+    for (; i < ends[cell]; i++) {
+      const x = points[3 * i], y = points[3 * i + 1], z = points[3 * i + 2];
+      let closest = Infinity;
+      let label;
+      for (let n = 0; n < candidates; n++) {
+        const j = 3 * near[n];
+        const distance = (x - centers[j]) ** 2 + (y - centers[j + 1]) ** 2 + (z - centers[j + 2]) ** 2;
+        if (distance < closest) {
+          closest = distance;
+          label = near[n];
         }
       }
+      labels[i] = label;
     }
-    labels[i] = order[best];
   }
   return labels;
 }
 
-/** Gives the pixels of one picture the colors of any palette. */
+/** Gives the pixels of one picture the colors of any palette, an array of packed colors. */
 class Picture {
   /** pixels: Uint32Array as a canvas packs them; space: a name of `SPACES`. */
   constructor(pixels, {space}) {
-    Object.assign(this, {pixels, space});
     const {colors, indices} = distinctColors(pixels);
-    this.indices = indices;
+    Object.assign(this, {pixels, space, indices});
     this.points = coordinates(colors, space);
+    this.balls = enclose(colors, this.points);
+    this.visible = new Float64Array(colors.length);
+    for (let i = 0; i < pixels.length; i++) this.visible[indices[i]] += pixels[i] >>> 24 ? 1 : 0;
   }
 
-  /** Return the index into the palette, an array of packed colors, of each pixel's color. */
-  labels(palette) {
-    const centers = coordinates(palette, this.space);
-    const ofColors = nearest(this.points, centers);
-    const labels = new Uint8Array(this.pixels.length);
-    for (let i = 0; i < labels.length; i++) labels[i] = ofColors[this.indices[i]];
-    return labels;
+  /** Give each color its nearest of a palette. */
+  recolor(palette) {
+    this.palette = Uint32Array.from(palette);
+    this.labels = nearest(this.points, this.balls, coordinates(palette, this.space));
+  }
+
+  /** Return the share of the visible pixels that each color of the palette has. */
+  shares() {
+    const {labels, visible} = this;
+    const shares = new Float64Array(this.palette.length);
+    for (let i = 0; i < labels.length; i++) shares[labels[i]] += visible[i];
+    const all = shares.reduce((sum, share) => sum + share);
+    return shares.map((share) => share / all);
+  }
+
+  /** Write the recolored pixels, packed; where one label is lit up, the others faintly. */
+  paint(target, lit) {
+    const {pixels, indices, palette, labels} = this;
+    for (let i = 0; i < pixels.length; i++) {
+      target[i] = palette[labels[indices[i]]] | (pixels[i] & 0xff000000);
+    }
+    if (lit === null) return;
+    for (let i = 0; i < pixels.length; i++) {
+      if (labels[indices[i]] !== lit) target[i] = (target[i] & 0xffffff) | ((pixels[i] >>> 27) << 24);
+    }
   }
 }
