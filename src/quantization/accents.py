@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantization.color import srgb_to_oklab
+from quantization.nearest import squared_distances
 from quantization.summary import Colors
 
 _VIVID = 0.1
@@ -58,8 +59,8 @@ def lost_accents(
     accents : list of int arrays
         The rows of the colors of each, the accent of most pixels first.
     """
-    vivid = np.square(lab[:, 1:]).sum(axis=1) >= _VIVID**2
-    lost = np.flatnonzero(vivid & loses_hue(lab, srgb_to_oklab(palette)[labels]))
+    vivid = np.flatnonzero(np.square(lab[:, 1]) + np.square(lab[:, 2]) >= _VIVID**2)
+    lost = vivid[loses_hue(lab[vivid], srgb_to_oklab(palette)[labels[vivid]])]
     lost = lost[np.argsort(-colors.counts[lost], kind="stable")[:_MOST_LOST]]
     least = _SHARE * colors.counts.sum()
     if colors.counts[lost].sum() < least:
@@ -68,8 +69,7 @@ def lost_accents(
     pixels = colors.counts[lost].astype(np.float64)
     if pixels.sum() < least:
         return []
-    alike = _alike(lab[lost])
-    together = alike @ pixels
+    alike, together = _alike(lab[lost], pixels)
     accents = []
     while together.max() >= least:
         members = np.flatnonzero(alike[together.argmax()] & (pixels > 0))
@@ -79,15 +79,17 @@ def lost_accents(
     return accents
 
 
-def _alike(lab: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether each two of some OKLab colors are near each other, of shape (m, m)."""
-    channels = np.ascontiguousarray(lab.T)
+def _alike(
+    lab: NDArray[np.float64], pixels: NDArray[np.float64]
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Whether each two of m OKLab colors are near each other, and pixels of all that are near."""
     alike = np.empty((len(lab), len(lab)), dtype=np.bool_)
+    together = np.empty(len(lab))
     for begin in range(0, len(lab), _BLOCK):
         block = slice(begin, begin + _BLOCK)
-        squared = sum(np.square(np.subtract.outer(channel[block], channel)) for channel in channels)
-        alike[block] = np.asarray(squared) < _ALIKE**2
-    return alike
+        np.less(squared_distances(lab[block], lab), _ALIKE**2, out=alike[block])
+        together[block] = alike[block].astype(np.float64) @ pixels
+    return alike, together
 
 
 def loses_hue(lab: NDArray[np.float64], served: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -109,8 +111,9 @@ def _mixed(rgb: NDArray[np.float64], palette: NDArray[np.float64]) -> NDArray[np
     mixed = np.zeros(len(rgb), dtype=np.bool_)
     for begin in range(0, len(first), _BLOCK):
         block = slice(begin, begin + _BLOCK)
-        pair, color = _about_mixed(rgb, start[block], way[block], length[block])
-        pair += begin
+        left = np.flatnonzero(~mixed)
+        pair, color = _about_mixed(rgb[left], start[block], way[block], length[block])
+        pair, color = pair + begin, left[color]
         from_start = rgb[color] - start[pair]
         along = np.clip((from_start * way[pair]).sum(axis=1) / length[pair], 0, 1)
         off = np.square(from_start - along[:, None] * way[pair]).sum(axis=1)
@@ -128,10 +131,14 @@ def _about_mixed(
 
     The distances are multiplied out, which is fast, but not exact: 8 levels must stay 8.
     """
-    along = way @ rgb.T - (start * way).sum(axis=1)[:, None]
-    share = np.clip(along / length[:, None], 0, 1)
-    off = np.square(rgb).sum(axis=1) - 2 * start @ rgb.T + np.square(start).sum(axis=1)[:, None]
-    off -= share * (2 * along - share * length[:, None])
+    far = np.sqrt(length)
+    along = (way / far[:, None]) @ rgb.T
+    along -= ((start * way).sum(axis=1) / far)[:, None]
+    off = squared_distances(start, rgb)
+    off -= np.square(along)
+    # Beyond the ends of the way the distance is that from an end.
+    beyond = along - np.clip(along, 0, far[:, None])
+    off += np.square(beyond)
     pair, color = np.nonzero(off <= _MIXED**2 + 1)
     return pair, color
 
@@ -151,7 +158,7 @@ def accent_error(colors: Colors, palette: NDArray[np.uint8], labels: NDArray[np.
     error : float
         0 where no hue is lost.
     """
-    lab = srgb_to_oklab(colors.rgb)
+    lab = colors.lab
     distances = 100 * np.linalg.norm(lab - srgb_to_oklab(palette)[labels], axis=1)
     accents = lost_accents(colors, lab, palette.astype(np.float64), labels)
     means = [np.average(distances[rows], weights=colors.counts[rows]) for rows in accents]

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from quantization.accents import accent_error
 from quantization.color import srgb_to_oklab
-from quantization.nearest import nearest
+from quantization.nearest import nearest_of
 from quantization.options import Space
 from quantization.summary import Colors, Summary
 
@@ -34,20 +34,20 @@ class Measures(NamedTuple):
 
 def measure_palette(summary: Summary, palette: NDArray[np.uint8], space: Space) -> Measures:
     """Measure a palette, uint8 of shape (k, 3), whose colors are found by distances in `space`."""
-    pooled, (fine, counts) = summary.pooled, summary.fine
-    served = palette[nearest(fine, palette, space)]
-    squared = np.square(fine - served.astype(np.float64)).sum(axis=1)
-    drift = 100 * np.linalg.norm(srgb_to_oklab(fine) - srgb_to_oklab(served), axis=1)
-    accents = accent_error(pooled, palette, nearest(pooled.rgb, palette, space))
+    pooled, fine = summary.pooled, summary.fine
+    labels = nearest_of(fine, palette, space)
+    squared = np.square(fine.rgb - palette.astype(np.float64)[labels]).sum(axis=1)
+    drift = 100 * np.linalg.norm(fine.lab - srgb_to_oklab(palette)[labels], axis=1)
+    accents = accent_error(pooled, palette, nearest_of(pooled, palette, space))
     return Measures(
-        inertia=float(pooled.counts.sum() * np.average(squared, weights=counts)),
-        error=round(float(np.average(drift, weights=counts)), DECIMALS),
+        inertia=float(pooled.counts.sum() * np.average(squared, weights=fine.counts)),
+        error=round(float(np.average(drift, weights=fine.counts)), DECIMALS),
         accent_error=round(accents, DECIMALS),
     )
 
 
 def most_used_first(palette: NDArray[np.uint8], colors: Colors, space: Space) -> NDArray[np.uint8]:
     """Sort a palette by how many pixels have each color, estimated from the pooled ones."""
-    labels = nearest(colors.rgb, palette, space)
+    labels = nearest_of(colors, palette, space)
     pixels = np.bincount(labels, colors.counts, minlength=len(palette))
     return palette[np.argsort(-pixels, kind="stable")]

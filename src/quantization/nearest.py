@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from quantization.color import to_space
 from quantization.options import Space
+from quantization.summary import Colors
 
 
 def nearest(
@@ -27,6 +28,11 @@ def nearest(
     return squared_distances(to_space(rgb, space), to_space(palette, space)).argmin(axis=1)
 
 
+def nearest_of(colors: Colors, palette: NDArray[np.uint8], space: Space) -> NDArray[np.intp]:
+    """Do the same with the colors of an image that are measured for every K."""
+    return squared_distances(colors.points(space), to_space(palette, space)).argmin(axis=1)
+
+
 def squared_distances(
     points: NDArray[np.float64], centers: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -34,6 +40,9 @@ def squared_distances(
 
     Those between whole numbers are exact, and so the same on every processor.
     """
-    squares = np.square(points).sum(axis=1)[:, None] + np.square(centers).sum(axis=1)
-    distances: NDArray[np.float64] = squares - 2 * points @ centers.T
+    # Multiplied out, all in one product of matrices: |p|^2 + |c|^2 - 2 p.c
+    left, right = np.ones((len(points), 5)), np.ones((len(centers), 5))
+    left[:, :3], left[:, 3] = points, np.square(points) @ np.ones(3)
+    right[:, :3], right[:, 4] = -2 * centers, np.square(centers) @ np.ones(3)
+    distances: NDArray[np.float64] = left @ right.T
     return np.maximum(distances, 0, out=distances)

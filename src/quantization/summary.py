@@ -1,15 +1,31 @@
 """The summary of an image's colors: what Sample hands to ScoreK by claim check."""
 
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from quantization.color import srgb_to_oklab, to_space
+from quantization.options import Space
+
+# Distances are made for this many colors at a time, so that they stay in the processor's cache, and
+# kept between so many: 64 MB.
+_BLOCK, _MOST_KEPT = 256, 4096
+
 NO_COLORS: NDArray[np.uint8] = np.empty((0, 3), dtype=np.uint8)
 
 
-class Colors(NamedTuple):
+class _Colors(NamedTuple):
+    rgb: NDArray[np.float32]
+    counts: NDArray[np.int64]
+
+
+class Colors(_Colors):
     """Colors, and how many pixels have each.
+
+    What is asked of them for every K is found once.
 
     rgb : float32 array of shape (m, 3)
         RGB levels, 0..255.
@@ -17,8 +33,39 @@ class Colors(NamedTuple):
         All positive.
     """
 
-    rgb: NDArray[np.float32]
-    counts: NDArray[np.int64]
+    @cached_property
+    def lab(self) -> NDArray[np.float64]:
+        """Themselves in OKLab, of shape (m, 3), column by column."""
+        return np.asfortranarray(srgb_to_oklab(self.rgb))
+
+    @cached_property
+    def _bent(self) -> NDArray[np.float64]:
+        return to_space(self.rgb, "oklab")
+
+    def points(self, space: Space) -> NDArray[np.float64]:
+        """Return their coordinates, of shape (m, 3); see `quantization.color.to_space`."""
+        return self._bent if space == "oklab" else to_space(self.rgb, space)
+
+    def distances(self) -> Iterable[NDArray[np.float32]]:
+        """Return the Euclidean distances in RGB of each to all, some rows after the other."""
+        return self._distances if len(self.rgb) <= _MOST_KEPT else self._blocks()
+
+    @cached_property
+    def _distances(self) -> list[NDArray[np.float32]]:
+        return list(self._blocks())
+
+    def _blocks(self) -> Iterator[NDArray[np.float32]]:
+        # Near the middle, so that float32 rounds little, and by whole levels, so that 8-bit colors
+        # stay exact.
+        points = self.rgb - np.rint(self.rgb.mean(axis=0))
+        squares = np.square(points).sum(axis=1)
+        for start in range(0, len(points), _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            block = squares[rows, None] + squares - 2 * points[rows] @ points.T
+            # Rounding leaves a color at a small distance from itself, or at less than none.
+            np.fill_diagonal(block[:, rows], 0)
+            np.maximum(block, 0, out=block)
+            yield np.sqrt(block, out=block)
 
     @classmethod
     def once_each(cls, rgb: NDArray[np.uint8 | np.float32]) -> Self:
