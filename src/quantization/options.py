@@ -71,7 +71,7 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     criterion: Annotated[
-        Criterion, Meta(description="how the best number of colors K is chosen")
+        Criterion, Meta(description="the rule that chooses the number of colors K")
     ] = "silhouette"
     error_budget: Annotated[
         float,
@@ -79,7 +79,7 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             ge=0.1,
             le=20,
             description="how far the criterion guarded lets colors drift on average,"
-            " in OKLab x 100; 2 is about what one just sees",
+            " in OKLab x 100; 2 is about one just noticeable difference",
         ),
     ] = 2.0
     k_min: Annotated[PaletteSize, Meta(description="smallest number of colors to try")] = 8
@@ -88,41 +88,40 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(description=f"largest number of colors to try, less than k-min + {MAX_SIZES}"),
     ] = 32
     k: Annotated[
-        PaletteSize | None, Meta(description="exactly so many colors, in place of k-min and k-max")
+        PaletteSize | None,
+        Meta(description="use exactly this many colors, instead of trying k-min to k-max"),
     ] = None
     keep: Annotated[
         HexColors,
-        Meta(description="colors that the palette has to have; the others are fitted around them"),
+        Meta(description="colors that the palette must contain; the others are fitted around them"),
     ] = ()
     palette: Annotated[
         HexColors | PaletteKey,
-        Meta(description="the whole palette: nothing is fitted, and no K chosen"),
+        Meta(description="the whole palette: no colors are fitted, and no K is chosen"),
     ] = ()
     space: Annotated[
         Space,
         Meta(
-            description="where the palette is fitted: for the eye,"
-            " or for the least squared error in RGB levels"
+            description="the color space to fit the palette in: oklab suits the eye,"
+            " rgb gives the least squared error in RGB levels"
         ),
     ] = "oklab"
     format: Annotated[
         ImageFormat,
         Meta(
-            description="of the image: indexed with the source's resolution, or lossless,"
-            " smaller and slower to make"
+            description="the image's format: png is indexed and keeps the source's resolution,"
+            " webp is lossless too, smaller, and slower to make"
         ),
     ] = "png"
     dither: Annotated[
         Dither,
-        Meta(
-            description="whether pixels of the palette are mixed to imitate the colors between them"
-        ),
+        Meta(description="how to mix palette colors to imitate the colors between them"),
     ] = "none"
     palettes: Annotated[
         tuple[PaletteFormat, ...],
         Meta(
-            description="also write the palette for GIMP, for Adobe's programs, as CSS custom"
-            " properties; several with commas or spaces between"
+            description="also write the palette for GIMP (gpl), Adobe's programs (ase), or as CSS"
+            " custom properties (css); separate several with commas or spaces"
         ),
     ] = ()
 
@@ -287,7 +286,7 @@ def values_of(name: str) -> Values:
         case inspect.VarTupleType():
             return Values((), True, colors)
         case inspect.UnionType():
-            return Values((), True, f"{colors}, or the key of a palette: {', '.join(_ENDINGS)}")
+            return Values((), True, f"{colors}, or a palette file: {', '.join(_ENDINGS)}")
         case inspect.IntType(ge=least, le=largest):
             return Values((), False, f"a whole number from {least} to {largest}")
         case inspect.FloatType(ge=least, le=largest):

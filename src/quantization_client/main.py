@@ -47,41 +47,43 @@ MakeRunner = Callable[[Request, ProgressCallback], JobRunner]
 `UsageError` if it cannot."""
 
 EPILOG = f"""\
-Interrupted with Ctrl-C, or ended by a fault, the same command goes on where it was: it leaves out
-the images that were done and finds the executions that it started on a stack. (It remembers them in
-OUT/.unfinished until it ends.) It waits while AWS is busy or out of reach, for five minutes.
+After Ctrl-C or a fault, run the same command again to continue: it skips the images that are done
+and finds the executions that it started on a stack. (It records both in OUT/.unfinished until it
+has finished.) While AWS is busy or out of reach, it waits for up to five minutes.
 
-With --bucket-prefix, --bucket-list or --bucket-inventory, the images are those that lie in the
-stack's input bucket already. Nothing is downloaded; the results are in the output bucket. The
-options are for those images whose own metadata does not say otherwise. Interrupted with Ctrl-C, the
-backfill goes on; a second one leaves out what has its result.
+With --bucket-prefix, --bucket-list or --bucket-inventory, it quantizes the images that are in the
+stack's input bucket already. Nothing is downloaded; the results are in the output bucket. An option
+applies to those images whose own metadata does not set it. Ctrl-C ends the command, but not the
+backfill. If you start another one, it skips the images that have a result.
 
-With --json, standard output has one line of JSON for each image, when it is done or has failed:
+With --json, standard output gets one line of JSON for each image, once it is done or has failed:
   image      path of the file
   status     "done" or "failed"
   execution  ARN of the execution, on a stack
-  seconds    from its start to its end
+  seconds    time it took
   k          number of colors
-  criterion  by which it was chosen, unless the palette was given
-  frames     or pages in the file, of which the first was quantized
-  picks      number of colors by each criterion
+  criterion  the one that chose it, unless the palette was given
+  frames     frames or pages in the file; the first one was quantized
+  picks      number of colors that each criterion would choose
   silhouette_at  "peak" or "edge", as in the result
   palette    the colors, most used first, each with its share of the pixels
-  source_bytes, bytes  sizes of the image's file and of the result's
-  files      paths of what was written: "image", "report", "result", and palettes: "gpl", ...
+  source_bytes, bytes  sizes of the original file and of the new one
+  files      paths that were written: "image", "report", "result", and palettes: "gpl", ...
   error      why it failed
-Everything else goes to standard error.
+Everything else goes to standard error. Images in the bucket share one line, printed at the end:
+"status" and "cause" of the backfill, "outcomes" (how many images ended how), the first "failures",
+and "manifest", where all rows are listed.
 
-Files that are no results of an earlier run are not overwritten; a result is known by the JSON that
-lies beside it.
+Results of an earlier run are overwritten, but no other files. The JSON file beside a result shows
+that it is one.
 
 exit codes:
   {ALL_DONE:<4} all images are done
   {SOME_FAILED:<4} some images failed
   {BAD_USAGE:<4} bad usage
-  {NO_STACK:<4} the stack cannot be reached, or does not begin
+  {NO_STACK:<4} the stack cannot be reached, or starts no execution
   {INTERRUPTED:<4} interrupted
-  {NO_READER:<4} nobody reads standard output any more
+  {NO_READER:<4} the reader of standard output has gone
 """
 
 
@@ -114,7 +116,7 @@ def command() -> argparse.ArgumentParser:
     """Return the parser of the command `quantize`."""
     command = parser("quantize", __doc__)
     command.add_argument(
-        "--stack", help="name of a stack in AWS that is to do it; default: this process does"
+        "--stack", help="quantize on the stack of this name in AWS; default: in this process"
     )
     return command
 
@@ -275,42 +277,44 @@ def parser(prog: str, description: str | None) -> argparse.ArgumentParser:
     ).complete = shtab.FILE  # type: ignore[attr-defined]
     bucket = parser.add_argument_group("images in the bucket")
     source = bucket.add_mutually_exclusive_group()
-    source.add_argument("--bucket-prefix", metavar="PREFIX", help="keys that begin so")
+    source.add_argument("--bucket-prefix", metavar="PREFIX", help="the keys that begin with PREFIX")
     source.add_argument(
-        "--bucket-list", type=Path, metavar="FILE", help="the keys in this file, one a line"
+        "--bucket-list", type=Path, metavar="FILE", help="the keys in this file, one per line"
     )
     source.add_argument(
         "--bucket-inventory",
         metavar="s3://BUCKET/KEY",
-        help="the keys in an S3 inventory in CSV, named by its manifest.json",
+        help="the keys in the S3 inventory (CSV) that has this manifest.json",
     )
-    bucket.add_argument("--suffix", metavar="SUFFIX", help="only keys that end so: .jpg")
     bucket.add_argument(
-        "--max-concurrency", type=int, metavar="N", help="so many images at once; default: 30"
+        "--suffix", metavar="SUFFIX", help="only keys that end with SUFFIX, such as .jpg"
+    )
+    bucket.add_argument(
+        "--max-concurrency", type=int, metavar="N", help="images at the same time; default: 30"
     )
     bucket.add_argument(
         "--tolerated-failures",
         type=float,
         metavar="PERCENT",
-        help="end once more than these have failed; default: 10",
+        help="stop once more than PERCENT of the images have failed; default: 10",
     )
     parser.add_argument(
         "--out",
         type=Path,
-        help="folder of the results, or - to write one image to standard output; default: out",
+        help="folder for the results, or - to write one image to standard output; default: out",
     ).complete = shtab.DIRECTORY  # type: ignore[attr-defined]
     parser.add_argument(
         "--force",
         action="store_true",
-        help="overwrite files that are no results of an earlier run, the images themselves too",
+        help="overwrite any file, even one that is no result of an earlier run, or an image itself",
     )
     parser.add_argument(
         "--again",
         type=Path,
         metavar="RESULT.json",
-        help="take another palette of this result, that of --k: nothing is fitted again. The new"
-        " files take the place of the old ones, unless there is --out. IMAGE is needed without a"
-        " stack only",
+        help="recolor an image with another palette of this result, the one of --k colors; nothing"
+        " is fitted again. The new files replace the old ones unless you give --out. Give IMAGE,"
+        " too, unless you give --stack",
     ).complete = shtab.FILE  # type: ignore[attr-defined]
     for name in FIELDS:
         values = values_of(name)
@@ -319,19 +323,19 @@ def parser(prog: str, description: str | None) -> argparse.ArgumentParser:
             f"--{name}",
             choices=values.choices if single else None,
             metavar=None if single else "LIST" if values.several else "N",
-            help=description_of(name) + ("" if single else f": {values.phrase}"),
+            help=description_of(name) + ("" if single else f" ({values.phrase})"),
         )
     parser.add_argument("--open", action="store_true", help="show the first report in the browser")
     said = parser.add_mutually_exclusive_group()
-    said.add_argument("--json", action="store_true", help="report in JSON, for scripts")
-    said.add_argument("--quiet", "-q", action="store_true", help="say nothing but errors")
+    said.add_argument("--json", action="store_true", help="print JSON, for scripts")
+    said.add_argument("--quiet", "-q", action="store_true", help="print errors only")
     said.add_argument(
         "--verbose",
         action="store_true",
-        help="also say how the AWS CLI shows each execution",
+        help="also print the AWS CLI command that shows each execution",
     )
     shtab.add_argument_to(
-        parser, "--print-completion", help="print a script that completes this command for a shell"
+        parser, "--print-completion", help="print a completion script for a shell"
     )
     parser.add_argument(
         "--version", action="version", version=f"%(prog)s {quantization.__version__}"

@@ -1,4 +1,4 @@
-"""Write the palette of results in the formats that people load, each beside its result."""
+"""Write the palettes of results in formats that other programs load, each beside its result."""
 
 import argparse
 import sys
@@ -14,8 +14,8 @@ ALL_DONE, SOME_FAILED = 0, 1
 
 EPILOG = f"""\
 exit codes:
-  {ALL_DONE}    all palettes are written
-  {SOME_FAILED}    some are not: no result, no palette of K colors, or another file of that name
+  {ALL_DONE}    all palettes were written
+  {SOME_FAILED}    some were not: no result, no palette of K colors, or another file has that name
   2    bad usage
 """
 
@@ -72,10 +72,10 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--k",
         type=int,
-        help="the palette of K colors, in place of the image's own; files are named RESULT-K",
+        help="the palette of K colors, instead of the one chosen; files are named RESULT-K",
     )
     parser.add_argument(
-        "--force", action="store_true", help="overwrite palettes that are there and differ"
+        "--force", action="store_true", help="overwrite files that exist and differ"
     )
     return parser
 
