@@ -75,7 +75,10 @@ def test_failure_of_sam_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     )
 
 
-def test_sam_is_the_projects_own_without_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sam_is_the_projects_own_without_a_path(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     assert module.SAM.is_file()
+    monkeypatch.setattr(module, "BUILDS", tmp_path)
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     module._sam("--version")
