@@ -12,7 +12,7 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from quantization_client.jobs import Job, Outcome, Progress
-from quantization_client.show import saved
+from quantization_client.show import colors, saved
 
 if TYPE_CHECKING:
     from quantization_client.backfill import Counts
@@ -60,7 +60,7 @@ class Display:
         self._ended.add(outcome.job)
         self._failed += bool(outcome.error)
         result = outcome.result
-        state = f"{result.k} colors {saved(result)}" if result else "failed"
+        state = f"{colors(result.k)} {saved(result)}" if result else "failed"
         self._lines[outcome.job] = ("", state)
         if self._total > 1 and not self._console.is_terminal:
             self._console.print(f"{self.count} {outcome.job.label}: {state}", markup=False)
@@ -85,7 +85,10 @@ class Display:
 
 
 def _aligned(rows: Sequence[tuple[str, str, str]], width: int) -> Iterator[str]:
-    """Yield lines of a name, a chart and a state, of which a long name takes the chart's place."""
+    """Yield lines of a name, a chart and a state.
+
+    A long name takes the chart's place; of one that is longer than the line, its end is shown.
+    """
     names, charts, states = (
         max((cell_len(row[column]) for row in rows), default=0) for column in range(3)
     )
@@ -95,7 +98,16 @@ def _aligned(rows: Sequence[tuple[str, str, str]], width: int) -> Iterator[str]:
         if cell_len(name) <= beside_chart:
             yield f"{set_cell_size(name, beside_chart)}  {chart:<{charts}}  {state}"
         else:
-            yield f"{set_cell_size(name, max(alone, cell_len(name)))}  {state}"
+            yield f"{set_cell_size(_end_of(name, alone), alone)}  {state}"
+
+
+def _end_of(name: str, width: int) -> str:
+    """Return a name, or what of its end has room in so many cells."""
+    if cell_len(name) <= width:
+        return name
+    while cell_len(name) > width - 1:
+        name = name[1:]
+    return f"…{name}"
 
 
 class BucketDisplay:

@@ -1,6 +1,5 @@
 """What the client says of results: to people in a few lines an image, to scripts in JSON."""
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -43,7 +42,7 @@ def print_summary(
     """
     for outcome in outcomes:
         where = console if outcome.result else errors
-        for line in _lines(console, outcome, alone=len(outcomes) == 1, verbose=verbose):
+        for line in _lines(where, outcome, alone=len(outcomes) == 1, verbose=verbose):
             where.print(line, soft_wrap=True)
     if len(outcomes) > 1:
         console.print(_total(outcomes), soft_wrap=True, style="bold")
@@ -51,7 +50,10 @@ def print_summary(
 
 def _lines(console: Console, outcome: Outcome, *, alone: bool, verbose: bool) -> Iterator[Text]:
     result = outcome.result
-    if result is None:
+    if result is None and console.is_terminal:
+        yield Text(outcome.job.label, "red")
+        yield from _wrapped(console, outcome.error, "red")
+    elif result is None:
         yield failure(outcome)
     else:
         yield _name(outcome)
@@ -59,8 +61,7 @@ def _lines(console: Console, outcome: Outcome, *, alone: bool, verbose: bool) ->
         if alone:
             yield from _swatches(console, result)
         for sentence in _remarks(result):
-            for line in textwrap.wrap(sentence, _columns(console) - len(INDENT)):
-                yield Text(INDENT + line)
+            yield from _wrapped(console, sentence)
     if verbose and outcome.execution:
         arn = outcome.execution
         yield Text(f"{INDENT}aws stepfunctions get-execution-history --execution-arn {arn}")
@@ -74,8 +75,13 @@ def _name(outcome: Outcome) -> Text:
     return name.append(" → ").append(str(report), Style(link=report.resolve().as_uri()))
 
 
+def _wrapped(console: Console, sentence: str, style: str = "") -> Iterator[Text]:
+    for line in Text(sentence).wrap(console, _columns(console) - len(INDENT)):
+        yield Text(INDENT + line.plain, style)
+
+
 def failure(outcome: Outcome) -> Text:
-    """Say why an image has no result."""
+    """Say why an image has no result, in one line that a script finds."""
     return Text(f"{outcome.job.label}: {outcome.error}", "red")
 
 

@@ -161,8 +161,20 @@ def test_total_is_given_of_several_images() -> None:
 
     lines = printed(terminal(80, None), outcome_of(), failed).splitlines()
 
-    assert "/in/bad.jpg: UnsupportedImage: no image" in lines
+    assert lines[-3:-1] == ["/in/bad.jpg", "  UnsupportedImage: no image"]
     assert lines[-1] == "1 of 2 images done, 196.7 kB → 98.0 kB (\N{MINUS SIGN}50%)"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_failure_is_wrapped_for_people_and_one_line_for_scripts(terminal: bool) -> None:
+    error = "NameTaken: " + " ".join(["写真.jpg would become it, too"] * 5)
+    failed = Outcome(Job(Path("/in/bad.jpg"), Path("bad.jpg")), error=error)
+    console = Console(width=80, force_terminal=terminal, color_system=None)
+
+    lines = printed(console, failed).splitlines()
+
+    assert (max(map(cell_len, lines)) <= 80) is terminal
+    assert terminal or lines == [f"/in/bad.jpg: {error}"]
 
 
 # The lines while one waits.
@@ -218,6 +230,21 @@ def test_long_name_takes_the_place_of_its_own_chart_only() -> None:
     assert all(cell_len(line) <= 80 for line in (short, long, other))
 
 
+@pytest.mark.parametrize("name", [LONG, "写真" * 40 + ".jpg"])
+def test_of_a_name_longer_than_the_line_its_end_is_shown(name: str) -> None:
+    display, jobs = display_of("a.jpg", name)
+    for job in jobs:
+        display.update(job, Progress("ScoreK", KS, {8: 0.5}))
+
+    _, line, _ = shown(display, 80)
+
+    shown_name, _, state = line.partition(".jpg  ")
+    assert shown_name[0] == "…"
+    assert name.endswith(f"{shown_name[1:]}.jpg")
+    assert state == "1/25 K=8 0.50"
+    assert cell_len(line) >= 79
+
+
 def test_lines_stay_in_the_order_of_the_images_with_a_count() -> None:
     display, jobs = display_of("a.jpg", "b.jpg", "c.jpg")
     for job in reversed(jobs):
@@ -232,6 +259,14 @@ def test_lines_stay_in_the_order_of_the_images_with_a_count() -> None:
         ["c.jpg", "failed"],
     ]
     assert shown(display, 80)[-1] == "2 of 3 (1 failed)"
+
+
+def test_image_of_one_color_is_told_of_in_the_singular() -> None:
+    display, (job,) = display_of("photo.jpg")
+    outcome = outcome_of(k=1)
+    display.end(Outcome(job, result=outcome.result, files=outcome.files))
+
+    assert shown(display, 80)[0].split()[1:3] == ["1", "color"]
 
 
 def test_more_images_than_lines_show_those_on_their_way() -> None:

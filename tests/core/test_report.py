@@ -167,6 +167,18 @@ def test_as_many_colors_as_the_image_has_change_nothing() -> None:
     )
 
 
+def test_colors_that_are_all_that_the_image_has_are_told() -> None:
+    source = msgspec.structs.replace(result_with().source, colors=9)
+    options = Options(criterion="silhouette")
+    exact = [msgspec.structs.replace(score, inertia=0.0) for score in CLUSTERS]
+    said = [
+        why(result_with(source=source, k=9, scores=scores, options=options))
+        for scores in (exact, CLUSTERS)
+    ]
+
+    assert said[0] == f"{said[1]} They are all that the image has, so nothing changes."
+
+
 def test_frames_that_are_left_out_are_told(preview: Preview) -> None:
     several = SourceFile(format="gif", bytes=1000, frames=12)
 
@@ -177,6 +189,21 @@ def test_frames_that_are_left_out_are_told(preview: Preview) -> None:
 
 
 @pytest.mark.parametrize(
+    ("format_", "name"), [("jpeg", "JPEG"), ("webp", "WebP"), ("array", "an array")]
+)
+def test_what_was_quantized_is_called_by_its_name(
+    preview: Preview, format_: str, name: str
+) -> None:
+    text = text_of(
+        report(
+            result_with(source_file=SourceFile(format=format_, bytes=14_400, frames=1)), preview, {}
+        )
+    )
+
+    assert f"; {name} of 14&nbsp;kB became PNG of 98&nbsp;kB" in text
+
+
+@pytest.mark.parametrize(
     ("options", "k", "colors", "said"),
     [
         (Options(palette=("#000000",)), 1, 12, "1 color: the palette that was given."),
@@ -184,6 +211,8 @@ def test_frames_that_are_left_out_are_told(preview: Preview) -> None:
         (Options(k_min=16, k_max=16, k=16), 16, 20, "asked for. The image itself has 20."),
         (Options(k_min=16, k_max=16, k=16), 16, 16, "as many as were asked for."),
         (Options(k_min=16, k_max=16, k=16), 16, None, "as many as were asked for."),
+        (Options(k_min=1, k_max=1, k=1), 1, 9, "the image's mean or the color of half of it."),
+        (Options(), 1, 1, "The image has only 1 color; it is kept, and nothing changes."),
         (
             Options(keep=("#000000", "#ffffff")),
             5,
@@ -233,8 +262,9 @@ def test_report_of_a_given_palette_has_no_curves(preview: Preview) -> None:
 
     assert "2 colors: the palette that was given. Nothing was fitted." in text
     assert "#336699 100.0% #ff0000 0.0%" in text
-    assert "2 &ndash; 1.500 0.0 1" in text
-    assert "Silhouette: higher" not in text
+    assert "K error accents inertia note 2 1.500 0.0 1" in text
+    for unmeasured in ("silhouette", "guarded"):
+        assert unmeasured not in text.lower()
 
 
 def test_nothing_comes_from_elsewhere(preview: Preview) -> None:
@@ -281,7 +311,7 @@ def test_single_k_without_silhouette_has_a_report(preview: Preview) -> None:
     assert 'class="curve"' not in html
     assert "<details open>" in html
     text = text_of(html)
-    assert "K silhouette error accents inertia note 1 &ndash; 0.000 0.0 0" in text
+    assert "K error accents inertia note 1 0.000 0.0 0" in text
     assert "picked" not in text
 
 

@@ -38,13 +38,25 @@ _MEANINGS = {
         "how far a pixel's color is from its palette color on average, as the eye sees it (OKLab"
         " x 100). Side by side, about 2 can just be told apart; small parts may differ by more."
     ),
-    "inertia": "the sum of squared RGB distances that k-means made small: good for comparing only.",
+    "accents": "the error of the vivid color that suffers most; 0 where all keep their hue.",
+    "inertia": "the sum of squared RGB distances, which k-means makes small: to compare only.",
     "guarded": (
         "the criterion that takes the silhouette's K where that is clear, and otherwise the fewest"
         " colors that keep within the budget: the error, and a third of that of a vivid color that"
         " loses its hue."
     ),
 }
+
+_COLUMNS = {
+    "silhouette": ("silhouette", 4),
+    "error": ("error", 3),
+    "accents": ("accent_error", 1),
+    "inertia": ("inertia", 0),
+}
+"""What the table says of each K: a field of `Score`, with so many digits."""
+
+_FORMATS = {"webp": "WebP", "array": "an array"}
+"""What is not called by its name in capitals."""
 
 CONSOLES = {
     "aws": "console.aws.amazon.com",
@@ -97,7 +109,6 @@ def report(result: Result, preview: Preview, seconds: Mapping[str, float]) -> st
         swatches="\n".join(map(_swatch, result.palette)),
         files=_files(result, name),
         data=_data(result, name),
-        meanings="\n".join(map(_definition, _MEANINGS, _MEANINGS.values())),
         facts="\n".join(_facts(result, seconds)),
         **_scores(result),
     )
@@ -147,8 +158,8 @@ def _size(result: Result, preview: Preview) -> str:
     left_out = f" Of its {before.frames} frames or pages this is the first."
     return (
         f"{source.width} &times; {source.height} pixels{shown};"
-        f" {before.format.upper()} of {_kilobytes(before.bytes)} became"
-        f" {after.format.upper()} of {_kilobytes(after.bytes)} ({change:+.0%}).{dithered}"
+        f" {_format(before.format)} of {_kilobytes(before.bytes)} became"
+        f" {_format(after.format)} of {_kilobytes(after.bytes)} ({change:+.0%}).{dithered}"
         f"{left_out if before.frames > 1 else ''}"
     ).replace("-", "&minus;")
 
@@ -196,11 +207,17 @@ def _scores(result: Result) -> dict[str, str]:
     picks = result.picks if several else {}
     ks = [score.k for score in result.scores]
     figures = "\n".join(figure(chart, ks, result.k) for chart in charts(result)) if several else ""
+    columns = dict(_COLUMNS)
+    if all(score.silhouette is None for score in result.scores):
+        del columns["silhouette"]
+    explained = ["K", *columns, *["guarded"] * several]
     return {
         "scores_heading": "Every number of colors" if several else "How good it is",
         "charts": f'<div class="charts">\n{figures}\n</div>' if several else "",
+        "meanings": "\n".join(_definition(name, _MEANINGS[name]) for name in explained),
         "details": "details" if several else "details open",
-        "scores": "\n".join(_score_row(score, picks) for score in result.scores),
+        "heads": "".join(f'<th scope="col">{name}</th>' for name in ("K", *columns, "note")),
+        "scores": "\n".join(_score_row(score, columns, picks) for score in result.scores),
     }
 
 
@@ -212,7 +229,7 @@ def _files(result: Result, name: str) -> str:
     """Link to what was written beside the report."""
     image = result.image_file
     labels = {
-        image.format: f"the image ({image.format.upper()}, {_kilobytes(image.bytes)})",
+        image.format: f"the image ({_format(image.format)}, {_kilobytes(image.bytes)})",
         "json": "the result as JSON",
     } | {format_: f"the palette as {format_.upper()}" for format_ in result.options.palettes}
     links = [
@@ -220,6 +237,10 @@ def _files(result: Result, name: str) -> str:
         for extension, label in labels.items()
     ]
     return f"{', '.join(links[:-1])} and {links[-1]}"
+
+
+def _format(name: str) -> str:
+    return _FORMATS.get(name, name.upper())
 
 
 def _colors(k: int) -> str:
@@ -249,16 +270,13 @@ def _swatch(swatch: Swatch) -> str:
     )
 
 
-def _score_row(score: Score, picks: Mapping[Criterion, int]) -> str:
+def _score_row(
+    score: Score, columns: Mapping[str, tuple[str, int]], picks: Mapping[Criterion, int]
+) -> str:
     notes = [f"picked by {name}" for name, k in picks.items() if k == score.k]
     if score.failure:
         notes.append(f"failed: {score.failure}")
-    cells = [
-        _number(score.silhouette, 4),
-        _number(score.error, 3),
-        _number(score.accent_error, 1),
-        _number(score.inertia, 0),
-    ]
+    cells = [_number(getattr(score, field), digits) for field, digits in columns.values()]
     cells.append(escape(", ".join(notes)))
     return f'<tr><th scope="row">{score.k}</th>' + "".join(f"<td>{c}</td>" for c in cells) + "</tr>"
 

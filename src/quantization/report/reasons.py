@@ -28,17 +28,22 @@ def _reason(result: Result) -> str:
         asked = "" if options.k_min < options.k_max else f" of the {options.k_min} asked for"
         has = result.source.colors or k
         beside = " beside those given" if has < k else ""
+        kept = "it is" if has == 1 else "all are"
         return (
-            f"The image has only {_colors(has)}{asked}; all are kept{beside}, and nothing changes."
+            f"The image has only {_colors(has)}{asked}; {kept} kept{beside}, and nothing changes."
         )
     if options.k_min == options.k_max:
         exact = result.source.colors == k and not result.scores[-1].inertia
         alike = " and as the image has; nothing changes" if exact else ""
-        return f"Exactly {_colors(k)}: as many as were asked for{alike}."
+        mean = "" if k > 1 or exact else ", the image's mean or the color of half of it"
+        return f"Exactly {_colors(k)}: as many as were asked for{mean}{alike}."
     fitted = {score.k: score for score in result.scores if score.palette}
     if len(fitted) == 1 < len(tried):
         return f"{_colors(k)}: the only K from {min(tried)} to {max(tried)} that could be fitted."
-    return {"silhouette": _by_silhouette, "guarded": _by_error}[options.criterion](result, fitted)
+    chosen = {"silhouette": _by_silhouette, "guarded": _by_error}[options.criterion]
+    all_there = result.source.colors == k and not fitted[k].inertia
+    alike = " They are all that the image has, so nothing changes." if all_there else ""
+    return chosen(result, fitted) + alike
 
 
 def _by_silhouette(result: Result, fitted: dict[int, Score]) -> str:
