@@ -1,6 +1,6 @@
 """Print the sizes of the built functions and what importing each handler takes.
 
-python -m tests.artifact.budgets
+python -m tests.support.budgets
 """
 
 import io
