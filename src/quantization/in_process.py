@@ -8,10 +8,11 @@ nothing of them; its times are of this run.
 
 import os
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -59,7 +60,7 @@ _MOST_KEPT = 2**24
 _SCORE = "quantization.service.score"
 
 Source: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | NDArray[np.uint8]
-Option: TypeAlias = str | os.PathLike[str] | float | Iterable[str] | None
+Option: TypeAlias = str | os.PathLike[str] | float | np.number[Any] | Iterable[str] | None
 Message: TypeAlias = Sampled | FittedScore | RenderRequest
 
 
@@ -314,6 +315,54 @@ def _execute(
     )
 
 
+class _OneThread:
+    """Keeps the libraries to one thread while any image is quantized.
+
+    How many threads they take is a matter of the whole process: the first of several images at once
+    limits it, and the last one restores it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._limits = ExitStack()
+        self._images = 0
+
+    def begin(self) -> None:
+        with self._lock:
+            if not self._images:
+                self._limits.enter_context(threadpool_limits(1))
+            self._images += 1
+
+    def extend(self) -> None:
+        """Limit those libraries, too, that were loaded meanwhile."""
+        with self._lock:
+            self._limits.enter_context(threadpool_limits(1))
+
+    def end(self) -> None:
+        with self._lock:
+            self._images -= 1
+            if not self._images:
+                self._limits.close()
+
+
+_one_thread = _OneThread()
+
+
+@contextmanager
+def _importing_scikit_learn() -> Iterator[None]:
+    """Import it meanwhile: that takes as long as decoding, which leaves a processor idle."""
+    if _SCORE in sys.modules:
+        yield
+        return
+    importing = threading.Thread(target=import_module, args=[_SCORE])
+    importing.start()
+    try:
+        yield
+    finally:
+        importing.join()
+        _one_thread.extend()
+
+
 class _Functions:
     """What the machine calls, on one image.
 
@@ -331,17 +380,14 @@ class _Functions:
         self._options = options
         self._tell = tell
         self._summaries: dict[ObjectKey, Summary] = {}
-        self._limits = ExitStack()
         self._openmp = threading.local()
-        # It takes as long as all else. Decoding leaves a processor free meanwhile.
-        self._clustering = threading.Thread(target=import_module, args=[_SCORE])
 
     def __enter__(self) -> Self:
-        self._limits.enter_context(threadpool_limits(1))
+        _one_thread.begin()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._limits.close()
+        _one_thread.end()
 
     def by_name(self) -> dict[str, Callable[[Any], Any]]:
         return {
@@ -355,23 +401,20 @@ class _Functions:
         }
 
     def _sample(self, payload: Any) -> Any:
-        self._clustering.start()
         request = msgspec.convert(payload, SampleRequest)
         claim = ObjectKey("", "summary")
-        self._summaries[claim], sampled = sample(
-            self._image,
-            request.upload,
-            self._options,
-            claim,
-            given=_given(self._options),
-            sample_size=SAMPLE_SIZE,
-            whole_image=True,
-            metadata={},
-        )
-        self._tell(sampled)
-        self._clustering.join()
-        # What came with it has not been limited yet.
-        self._limits.enter_context(threadpool_limits(1))
+        with nullcontext() if self._options.palette else _importing_scikit_learn():
+            self._summaries[claim], sampled = sample(
+                self._image,
+                request.upload,
+                self._options,
+                claim,
+                given=_given(self._options),
+                sample_size=SAMPLE_SIZE,
+                whole_image=True,
+                metadata={},
+            )
+            self._tell(sampled)
         return msgspec.to_builtins(sampled)
 
     def _score(self, payload: Any) -> Any:
@@ -394,7 +437,7 @@ def _as_text(options: dict[str, Option]) -> dict[str, str]:
     """Return options as an upload has them."""
     return {
         name.replace("_", "-"): str(value)
-        if isinstance(value, str | os.PathLike | int | float)
+        if isinstance(value, str | os.PathLike | int | float | np.number)
         else " ".join(value)
         for name, value in options.items()
         if value is not None

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from numpy.typing import NDArray
 from PIL import Image
 from samcli.yamlhelper import yaml_parse
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import quantization
 from emulator.engine import ROOT
@@ -87,6 +89,10 @@ def test_files_and_pixels_of_an_image_give_the_same(
     names = [one.result.source.key for one in seen]
     assert names == ["noise.png", "noise.png", *["image"] * 4]
     assert quantize(png, name="a.png", k=2).result.source.key == "a.png"
+
+
+def test_options_may_be_numbers_of_numpy(pixels: NDArray[np.uint8]) -> None:
+    assert quantize(pixels, k=np.int64(3)).result == quantize(pixels, k=3).result
 
 
 def test_arrays_of_gray_levels_are_gray_images(pixels: NDArray[np.uint8]) -> None:
@@ -226,6 +232,38 @@ def test_threads_of_the_environment_change_nothing(photo: Path) -> None:
         for threads in ("1", "3")
     }
     assert len(said) == 1
+
+
+def test_images_at_once_leave_the_threads_of_the_process_as_they_were(
+    pixels: NDArray[np.uint8],
+) -> None:
+    """And none takes the limit from another that is still at work."""
+    quantize(pixels, k=2)  # All libraries are loaded.
+    with threadpool_limits(3):
+        before = [library["num_threads"] for library in threadpool_info()]
+        seen: list[int] = []
+
+        def quantize_another(message: object) -> None:
+            if isinstance(message, Sampled):
+                other = threading.Thread(target=quantize, args=[pixels], kwargs={"k": 2})
+                other.start()
+                other.join()
+                seen.extend(library["num_threads"] for library in threadpool_info())
+
+        quantize(pixels, k=3, tell=quantize_another)
+        after = [library["num_threads"] for library in threadpool_info()]
+    assert max(before) == 3
+    assert {*seen} == {1}
+    assert after == before
+
+
+def test_given_palette_is_drawn_without_scikit_learn(photo: Path) -> None:
+    script = (
+        "import sys; from quantization import quantize;"
+        "quantize(sys.argv[1], palette=['#000', '#fff']);"
+        "assert 'sklearn' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script, photo], check=True)
 
 
 def test_progress_is_told(photo: Path) -> None:
