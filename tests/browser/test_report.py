@@ -342,12 +342,17 @@ def test_click_copies_the_color(browser: Chrome, open_page: Callable[..., None])
         browser.execute_cdp_cmd("Browser.grantPermissions", {"permissions": [name]})
     open_page()
     color = colors_listed(browser)[3]
-    browser.find_elements(By.CSS_SELECTOR, "#palette button")[3].click()
+    swatch = browser.find_elements(By.CSS_SELECTOR, "#palette button")[3]
+    swatch.click()
+    swatch.click()  # again before the first one is forgotten
 
     deadline = time.monotonic() + LIMIT_SECONDS
     while not (said := browser.find_element(By.ID, "copied").text) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert said == f"{color} copied."
+    while browser.find_elements(By.CSS_SELECTOR, ".copied") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert colors_listed(browser)[3] == color
 
 
 @pytest.mark.parametrize(

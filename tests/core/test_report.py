@@ -4,7 +4,7 @@ import io
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from html import escape
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -276,14 +276,17 @@ def test_nothing_comes_from_elsewhere(preview: Preview) -> None:
     assert "default-src 'none'" in html
 
 
-@pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"><img src=x>', "a&b;c$k${name}"])
+@pytest.mark.parametrize(
+    "name", ["<script>alert(1)</script>", '"><img src=x>', "a&b;c$k${name}", "$original.png"]
+)
 def test_names_are_text(name: str, preview: Preview) -> None:
     source = Source("input", name, "<i>v</i>", "etag", "0A", width=400, height=300)
     html = report(result_with(source=source), preview, {"<b>": 1.0})
 
     for raw in ("<script>alert", "<img src=x", "<i>v</i>", "<b>"):
         assert raw not in html
-    assert f"<h1>{escape(name.rpartition('/')[2])} in 10 colors</h1>" in html
+    assert unescape(html).count(f"<h1>{name.rpartition('/')[2]} in 10 colors</h1>") == 1
+    assert '<img id="original" src="data:image/' in html
 
 
 def test_curve_has_a_gap_where_a_value_is_missing(preview: Preview) -> None:

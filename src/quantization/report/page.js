@@ -116,8 +116,8 @@ async function download() {
   URL.revokeObjectURL(link.href);
 }
 
-/** Copy a text; say so to all, and on the element that was clicked. */
-async function copy(text, shown) {
+/** Copy a text; say so in words, and for a while on the element that was clicked. */
+async function copy(text, what, clicked) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {  // where pages from disk have no clipboard
@@ -127,10 +127,9 @@ async function copy(text, shown) {
     document.execCommand("copy");
     field.remove();
   }
-  const before = shown.textContent;
-  shown.textContent = "copied";
-  element("copied").textContent = `${before.startsWith("#") ? before : "Palette"} copied.`;
-  setTimeout(() => (shown.textContent = before), 1200);
+  element("copied").textContent = `${what} copied.`;
+  clicked.classList.add("copied");
+  setTimeout(() => clicked.classList.remove("copied"), 1200);
 }
 
 function lightUp(event) {
@@ -181,10 +180,12 @@ for (const type of ["pointerleave", "focusout"]) {
 }
 element("palette").addEventListener("click", ({target}) => {
   const code = target.closest("button")?.querySelector("code");
-  if (code?.textContent.startsWith("#")) copy(code.textContent, code);
+  if (code) copy(code.textContent, code.textContent, code);
 });
 element("format").addEventListener("change", showExport);
-element("copy").addEventListener("click", ({target}) => copy(element("text").value, target));
+element("copy").addEventListener("click", ({target}) => {
+  copy(element("text").value, "Palette", target);
+});
 element("download").addEventListener("click", download);
 
 // On paper everything is open.

@@ -98,7 +98,8 @@ def report(result: Result, preview: Preview, seconds: Mapping[str, float]) -> st
         style_hash=_source_hash(style),
         script=script,
         script_hash=_source_hash(script),
-        name=escape(name),
+        # "$" as a name of the template would stand for the picture, which comes last.
+        name=escape(name).replace("$", "&#36;"),
         amount=_colors(result.k),
         why=escape(why(result)),
         size=_size(result, preview),
