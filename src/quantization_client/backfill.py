@@ -15,6 +15,9 @@ from quantization_client.stack import Stack
 FOLDER = ".backfill"
 """In the output bucket; statemachine/backfill.asl.yaml writes there."""
 
+NEVER_BEGUN = "PENDING"
+"""Status of a child that had not begun when the backfill ended."""
+
 SHOWN_FAILURES = 20
 
 
@@ -44,8 +47,10 @@ class Summary:
     outcomes : Counter of str
         Objects by outcome: "quantized", "up to date", "superseded", "left out", "gone", or the name
         of an error.
+    failed : int
+        Objects that have no outcome, for their child failed, ran out of time or was stopped.
     failures : list of (key, error, cause)
-        The first of those that failed.
+        The first of them.
     manifest : str
         Address of the list of all results.
     cause : str
@@ -56,6 +61,7 @@ class Summary:
     manifest: str
     cause: str = ""
     outcomes: Counter[str] = field(default_factory=Counter)
+    failed: int = 0
     failures: list[tuple[str, str, str]] = field(default_factory=list)
 
 
@@ -114,7 +120,10 @@ class Backfill:
                 continue
             error = row.get("Error", row["Status"])
             summary.outcomes[error] += 1
-            if row["Status"] == "FAILED" and len(summary.failures) < SHOWN_FAILURES:
+            if row["Status"] == NEVER_BEGUN:
+                continue
+            summary.failed += 1
+            if len(summary.failures) < SHOWN_FAILURES:
                 key = json.loads(row["Input"])["key"]
                 summary.failures.append((key, error, row.get("Cause", "")))
         return summary

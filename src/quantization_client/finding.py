@@ -100,8 +100,8 @@ def same_names(jobs: Sequence[Job]) -> dict[Job, str]:
         first = taken.setdefault(job.stem, job)
         if first is not job:
             refused[job] = (
-                f"{NameTaken.__name__}: {first.label} and {job.label} would both become"
-                f" {job.stem}.png; rename one of them"
+                f"{NameTaken.__name__}: {first.label} and {job.label} would both be named"
+                f" {job.stem}; rename one of them"
             )
     return refused
 

@@ -127,7 +127,7 @@ class LocalRecoloring:
         return jobs
 
     def forget(self, jobs: list[Job]) -> None:
-        """Do nothing, for the same reason."""
+        """Do nothing: no image is remembered."""
 
     def outcomes(self, jobs: list[Job]) -> Iterator[Outcome]:
         """Recolor images; yield each when it is done or has failed."""

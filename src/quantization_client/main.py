@@ -71,8 +71,8 @@ With --json, standard output gets one line of JSON for each image, once it is do
   files      paths that were written: "image", "report", "result", and palettes: "gpl", ...
   error      why it failed
 Everything else goes to standard error. Images in the bucket share one line, printed at the end:
-"status" and "cause" of the backfill, "outcomes" (how many images ended how), the first "failures",
-and "manifest", where all rows are listed.
+"status" and "cause" of the backfill, "outcomes" (how many images ended how), how many "failed", the
+first "failures", and "manifest", where all rows are listed.
 
 Results of an earlier run are overwritten, but no other files. The JSON file beside a result shows
 that it is one.
@@ -256,7 +256,7 @@ def _open_report(outcomes: list[Outcome], notes: Console) -> None:
         if outcome.result:
             report = outcome.files["report"]
             if not webbrowser.open(report.resolve().as_uri()):
-                notes.print(f"no browser was found; open {report} yourself")
+                notes.print(f"no browser was found; open {report} yourself", markup=False)
             return
 
 
@@ -275,6 +275,45 @@ def parser(prog: str, description: str | None) -> argparse.ArgumentParser:
         metavar="IMAGE",
         help="a file, a folder of them, or - for standard input; default: a sample photo",
     ).complete = shtab.FILE  # type: ignore[attr-defined]
+    _add_bucket_arguments(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder for the results, or - to write one image to standard output; default: out",
+    ).complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="overwrite any file, even one that is no result of an earlier run, or an image itself",
+    )
+    parser.add_argument(
+        "--again",
+        type=Path,
+        metavar="RESULT.json",
+        help="recolor an image with another palette of this result, the one of --k colors; nothing"
+        " is fitted again. The new files replace the old ones unless you give --out. Give IMAGE,"
+        " too, unless you give --stack",
+    ).complete = shtab.FILE  # type: ignore[attr-defined]
+    _add_options(parser)
+    parser.add_argument("--open", action="store_true", help="show the first report in the browser")
+    said = parser.add_mutually_exclusive_group()
+    said.add_argument("--json", action="store_true", help="print JSON, for scripts")
+    said.add_argument("--quiet", "-q", action="store_true", help="print errors only")
+    said.add_argument(
+        "--verbose",
+        action="store_true",
+        help="also print the AWS CLI command that shows each execution",
+    )
+    shtab.add_argument_to(
+        parser, "--print-completion", help="print a completion script for a shell"
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {quantization.__version__}"
+    )
+    return parser
+
+
+def _add_bucket_arguments(parser: argparse.ArgumentParser) -> None:
     bucket = parser.add_argument_group("images in the bucket")
     source = bucket.add_mutually_exclusive_group()
     source.add_argument("--bucket-prefix", metavar="PREFIX", help="the keys that begin with PREFIX")
@@ -298,24 +337,10 @@ def parser(prog: str, description: str | None) -> argparse.ArgumentParser:
         metavar="PERCENT",
         help="stop once more than PERCENT of the images have failed; default: 10",
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        help="folder for the results, or - to write one image to standard output; default: out",
-    ).complete = shtab.DIRECTORY  # type: ignore[attr-defined]
-    parser.add_argument(
-        "--force",
-        action="store_true",
-        help="overwrite any file, even one that is no result of an earlier run, or an image itself",
-    )
-    parser.add_argument(
-        "--again",
-        type=Path,
-        metavar="RESULT.json",
-        help="recolor an image with another palette of this result, the one of --k colors; nothing"
-        " is fitted again. The new files replace the old ones unless you give --out. Give IMAGE,"
-        " too, unless you give --stack",
-    ).complete = shtab.FILE  # type: ignore[attr-defined]
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    """Add a flag for each option of an upload."""
     for name in FIELDS:
         values = values_of(name)
         single = values.choices and not values.several
@@ -325,22 +350,6 @@ def parser(prog: str, description: str | None) -> argparse.ArgumentParser:
             metavar=None if single else "LIST" if values.several else "N",
             help=description_of(name) + ("" if single else f" ({values.phrase})"),
         )
-    parser.add_argument("--open", action="store_true", help="show the first report in the browser")
-    said = parser.add_mutually_exclusive_group()
-    said.add_argument("--json", action="store_true", help="print JSON, for scripts")
-    said.add_argument("--quiet", "-q", action="store_true", help="print errors only")
-    said.add_argument(
-        "--verbose",
-        action="store_true",
-        help="also print the AWS CLI command that shows each execution",
-    )
-    shtab.add_argument_to(
-        parser, "--print-completion", help="print a completion script for a shell"
-    )
-    parser.add_argument(
-        "--version", action="version", version=f"%(prog)s {quantization.__version__}"
-    )
-    return parser
 
 
 def given_options(options: argparse.Namespace) -> dict[str, str]:

@@ -122,7 +122,7 @@ def _backfill(options: argparse.Namespace, connect: Callable[[], Stack], console
         print(bucket_json_line(summary))
     elif not options.quiet:
         Console(highlight=False, soft_wrap=True).print(bucket_summary(summary))
-    return SOME_FAILED if summary.failures or summary.status != "SUCCEEDED" else ALL_DONE
+    return SOME_FAILED if summary.failed or summary.status != "SUCCEEDED" else ALL_DONE
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class Recoloring:
         return jobs
 
     def forget(self, jobs: list[Job]) -> None:
-        """Do nothing, for the same reason."""
+        """Do nothing: no image is remembered."""
 
     def outcomes(self, jobs: list[Job]) -> Iterator[Outcome]:
         """Yield what became of the result, by the one job that there is.

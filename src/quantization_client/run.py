@@ -39,7 +39,7 @@ start 300 executions a second.
 """
 
 MOST_UPLOADS = 5
-"""Of an image whose result's place other uploads of its name take: another run has the same names.
+"""How often an image is uploaded when another run keeps replacing its result under the same name.
 
 Each time, the newest upload of all is done. So of two runs at least one has its result.
 """

@@ -156,7 +156,7 @@ def colors(k: int) -> str:
 def bucket_summary(summary: "Summary") -> Text:
     """Say how many images ended how, which failed first, and where the whole list is."""
     lines = [f"{count:>10,} {outcome}" for outcome, count in summary.outcomes.most_common()]
-    lines += [f"{key}: {error}: {cause}" for key, error, cause in summary.failures]
+    lines += [": ".join(filter(None, told)) for told in summary.failures]
     if summary.status != "SUCCEEDED":
         lines.append(f"the backfill ended as {summary.status} {summary.cause}".rstrip())
     elif not lines:

@@ -9,7 +9,7 @@ import pytest
 from mypy_boto3_s3 import S3Client
 from mypy_boto3_stepfunctions import SFNClient
 
-from quantization_client.backfill import Backfill, Counts
+from quantization_client.backfill import SHOWN_FAILURES, Backfill, Counts
 from quantization_client.jobs import StackError
 from quantization_client.main import BAD_USAGE, NO_STACK, SOME_FAILED, command
 from quantization_client.on_stack import quantize
@@ -139,6 +139,44 @@ def test_summary_counts_outcomes_and_names_failures(stack: Stack, states: States
     assert summary.outcomes == {"quantized": 2, "up to date": 1, "UnsupportedImage": 1}
     assert summary.failures == [("d.png", "UnsupportedImage", "no image")]
     assert "d.png: UnsupportedImage: no image" in bucket_summary(summary).plain
+
+
+@pytest.mark.parametrize("status", ["TIMED_OUT", "ABORTED"])
+def test_object_that_was_cut_short_has_failed(
+    stack: Stack, results: Results, status: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"Status": status, "Input": json.dumps({"key": "e.png"})}
+    results.objects[".backfill/run-1/FAILED.jsonl"] = json.dumps(row)
+
+    assert run(stack, "--bucket-prefix", "") == SOME_FAILED
+
+    assert f"e.png: {status}" in capsys.readouterr().out.splitlines()
+
+
+def test_all_failures_are_counted_and_the_first_are_shown(
+    stack: Stack, results: Results, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (row,) = ROWS["FAILED"]
+    results.objects[".backfill/run-1/FAILED.jsonl"] = (json.dumps(row) + "\n") * 50
+
+    assert run(stack, "--bucket-prefix", "", "--json") == SOME_FAILED
+
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["failed"] == summary["outcomes"]["UnsupportedImage"] == 50
+    assert len(summary["failures"]) == SHOWN_FAILURES
+
+
+def test_object_that_was_never_begun_has_not_failed(
+    stack: Stack, states: States, results: Results
+) -> None:
+    states.looks = 2
+    row = {"Status": "PENDING", "Input": json.dumps({"key": "e.png"})}
+    results.objects[".backfill/run-1/PENDING.jsonl"] = json.dumps(row)
+
+    summary = Backfill(stack, "arn").summary()
+
+    assert summary.outcomes["PENDING"] == 1
+    assert (summary.failed, len(summary.failures)) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,19 @@ def test_results_in_a_folder_are_no_images(
     ]
 
 
+def test_image_whose_name_is_taken_is_told_the_name_whatever_the_format(
+    run: CommandInProcess, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (photos / "art.jpg").touch()
+    out = tmp_path / "out"
+
+    assert run(photos, "--out", out, "--format", "webp") == SOME_FAILED
+
+    jpg, png = photos / "art.jpg", photos / "art.png"
+    said = f"{jpg} and {png} would both be named art; rename one of them"
+    assert said in capsys.readouterr().err
+
+
 def test_interrupted_run_may_go_on_with_what_it_wrote(run: CommandInProcess, photos: Path) -> None:
     (photos / "data.png").write_bytes(b"half of the results")
     Journal(photos).write(Path("data.jpg"), Entry(1, 2, "bucket", {}, "version"))

@@ -344,3 +344,18 @@ def test_open_shows_the_first_report(
     run(*images, "--out", tmp_path / "out", "--open")
 
     assert opened == [(tmp_path / "out/a.html").as_uri()]
+
+
+def test_report_that_no_browser_opens_is_named_whatever_its_name(
+    run: CommandInProcess,
+    images: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("webbrowser.open", lambda _url: False)
+    out = tmp_path / "m[red]x[/b]"
+
+    assert run(images[0], "--out", out, "--open") == main.ALL_DONE
+
+    assert f"open {out}/c.html yourself" in capsys.readouterr().err
