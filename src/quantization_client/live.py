@@ -11,8 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from quantization.report.reasons import amount
 from quantization_client.jobs import Job, Outcome, Progress
-from quantization_client.show import colors, saved
+from quantization_client.show import saved
 
 if TYPE_CHECKING:
     from quantization_client.backfill import Counts
@@ -60,7 +61,7 @@ class Display:
         self._ended.add(outcome.job)
         self._failed += bool(outcome.error)
         result = outcome.result
-        state = f"{colors(result.k)} {saved(result)}" if result else "failed"
+        state = f"{amount(result.k)} {saved(result)}" if result else "failed"
         self._lines[outcome.job] = ("", state)
         if self._total > 1 and not self._console.is_terminal:
             self._console.print(f"{self.count} {outcome.job.label}: {state}", markup=False)

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from quantization.contract import Result, SilhouetteAt, Swatch
 from quantization.options import Criterion
-from quantization.report.reasons import why
+from quantization.report.reasons import amount, why
 from quantization_client.jobs import Outcome
 from quantization_client.terminal_colors import block, shows_palettes
 
@@ -87,7 +87,7 @@ def failure(outcome: Outcome) -> Text:
 
 def _figures(console: Console, outcome: Outcome, result: Result, *, palette: bool) -> Text:
     before, after = result.source_file.bytes, result.image_file.bytes
-    line = Text(f"{INDENT}{colors(result.k):>10}  ")
+    line = Text(f"{INDENT}{amount(result.k):>10}  ")
     if palette and shows_palettes(console):
         for swatch in result.palette[:MOST_SWATCHES]:
             line.append_text(block(console, swatch.color, 1))
@@ -146,11 +146,6 @@ def saved(result: Result) -> str:
 
 def _change(before: int, after: int) -> str:
     return f"{after / before - 1:+.0%}".replace("-", "\N{MINUS SIGN}")
-
-
-def colors(k: int) -> str:
-    """Say how many colors there are."""
-    return "1 color" if k == 1 else f"{k} colors"
 
 
 def bucket_summary(summary: "Summary") -> Text:

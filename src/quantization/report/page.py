@@ -20,7 +20,7 @@ from quantization.palette_files import one_line
 from quantization.report import GENERATOR
 from quantization.report.charts import PLOT_LEFT, PLOT_WIDTH, THEME, charts, figure
 from quantization.report.previews import Preview
-from quantization.report.reasons import why
+from quantization.report.reasons import amount, why
 
 MAX_BYTES = 300_000
 """Of a report, unless palettes and a picture of low quality are larger than that."""
@@ -100,7 +100,7 @@ def report(result: Result, preview: Preview, seconds: Mapping[str, float]) -> st
         script_hash=_source_hash(script),
         # "$" as a name of the template would stand for the picture, which comes last.
         name=escape(name).replace("$", "&#36;"),
-        amount=_colors(result.k),
+        amount=amount(result.k),
         why=escape(why(result)),
         size=_size(result, preview),
         width=preview.width,
@@ -242,10 +242,6 @@ def _files(result: Result, name: str) -> str:
 
 def _format(name: str) -> str:
     return _FORMATS.get(name, name.upper())
-
-
-def _colors(k: int) -> str:
-    return "1 color" if k == 1 else f"{k} colors"
 
 
 def _kilobytes(size: int) -> str:

@@ -18,28 +18,26 @@ def why(result: Result) -> str:
 def _reason(result: Result) -> str:
     options, k = result.options, result.k
     if options.palette:
-        return f"{_colors(k)}: the palette that was given. Nothing was fitted."
+        return f"{amount(k)}: the palette that was given. Nothing was fitted."
     tried = [score.k for score in result.scores]
     if result.source.again:
-        return f"{_colors(k)}: taken by hand from the palettes of {min(tried)} to {max(tried)}."
+        return f"{amount(k)}: taken by hand from the palettes of {min(tried)} to {max(tried)}."
     if max(tried) < options.k_min:
         if k == LARGEST_K_BESIDE_TRANSPARENCY and result.scores[-1].inertia:
-            return f"{_colors(k)}: beside transparency a file has room for no more."
+            return f"{amount(k)}: beside transparency a file has room for no more."
         asked = "" if options.k_min < options.k_max else f" of the {options.k_min} asked for"
         has = result.source.colors or k
         beside = " beside those given" if has < k else ""
         kept = "it is" if has == 1 else "all are"
-        return (
-            f"The image has only {_colors(has)}{asked}; {kept} kept{beside}, and nothing changes."
-        )
+        return f"The image has only {amount(has)}{asked}; {kept} kept{beside}, and nothing changes."
     if options.k_min == options.k_max:
         exact = result.source.colors == k and not result.scores[-1].inertia
         alike = " and as the image has; nothing changes" if exact else ""
         mean = "" if k > 1 or exact else ", the image's mean or the color of half of it"
-        return f"Exactly {_colors(k)}: as many as were asked for{mean}{alike}."
+        return f"Exactly {amount(k)}: as many as were asked for{mean}{alike}."
     fitted = {score.k: score for score in result.scores if score.palette}
     if len(fitted) == 1 < len(tried):
-        return f"{_colors(k)}: the only K from {min(tried)} to {max(tried)} that could be fitted."
+        return f"{amount(k)}: the only K from {min(tried)} to {max(tried)} that could be fitted."
     chosen = {"silhouette": _by_silhouette, "guarded": _by_error}[options.criterion]
     all_there = result.source.colors == k and not fitted[k].inertia
     alike = " They are all that the image has, so nothing changes." if all_there else ""
@@ -50,9 +48,9 @@ def _by_silhouette(result: Result, fitted: dict[int, Score]) -> str:
     k, options = result.k, result.options
     chosen = fitted[k].silhouette
     if chosen is None:
-        return f"{_colors(k)}: no silhouette could be measured, and this is the smallest K tried."
+        return f"{amount(k)}: no silhouette could be measured, and this is the smallest K tried."
     best = (
-        f"{_colors(k)} make the clearest groups: of {_range(fitted)} the highest silhouette,"
+        f"{amount(k)} make the clearest groups: of {_range(fitted)} the highest silhouette,"
         f" {chosen:.2f}"
     )
     match result.silhouette_at:
@@ -77,17 +75,17 @@ def _by_error(result: Result, fitted: dict[int, Score]) -> str:
     limit = max(budget, CLOSE * drifts[closest])
     if k != min(k for k, drift in drifts.items() if drift <= limit):
         return (
-            f"The image is made of {_colors(k)} with shades: they make clear groups, silhouette"
+            f"The image is made of {amount(k)} with shades: they make clear groups, silhouette"
             f" {fitted[k].silhouette:.2f}, so more would only split one."
         )
     if drifts[k] <= budget:
         smallest = ", and the fewest allowed" if k == result.options.k_min else ""
         return (
-            f"{_colors(k)} are the fewest that keep within the budget of {budget:g}: mean error"
+            f"{amount(k)} are the fewest that keep within the budget of {budget:g}: mean error"
             f" {fitted[k].error:.2f}{smallest}."
         )
     return (
-        f"No K from {_range(fitted)} keeps within the budget of {budget:g}. {_colors(k)} are the"
+        f"No K from {_range(fitted)} keeps within the budget of {budget:g}. {amount(k)} are the"
         f" fewest that come about as close as any: drift {drifts[k]:.2f}, where {closest} reach"
         f" {drifts[closest]:.2f}."
     )
@@ -102,5 +100,6 @@ def _range(fitted: dict[int, Score]) -> str:
     return f"{min(fitted)} to {max(fitted)}"
 
 
-def _colors(k: int) -> str:
+def amount(k: int) -> str:
+    """Say how many colors there are."""
     return "1 color" if k == 1 else f"{k} colors"
