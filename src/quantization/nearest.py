@@ -29,7 +29,7 @@ def nearest(
 
 
 def nearest_of(colors: Colors, palette: NDArray[np.uint8], space: Space) -> NDArray[np.intp]:
-    """Do the same with the colors of an image that are measured for every K."""
+    """Do what `nearest` does, for the colors of an image, whose coordinates are kept."""
     return squared_distances(colors.points(space), to_space(palette, space)).argmin(axis=1)
 
 
