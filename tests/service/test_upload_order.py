@@ -1,12 +1,8 @@
 """Which of two uploads of a key is newer, and when that is not known."""
 
-from collections.abc import Iterator
-
-import boto3
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from moto import mock_aws
 from mypy_boto3_s3 import S3Client
 
 from quantization.service.storage.upload_order import Origin, UploadOrder, sortable
@@ -22,17 +18,13 @@ def test_sequencers_compare_as_if_padded_with_zeros(first: str, second: str) -> 
 
 
 @pytest.fixture
-def versions() -> Iterator[tuple[S3Client, list[str]]]:
+def versions(s3: S3Client) -> tuple[S3Client, list[str]]:
     """Return S3, and the versions of a key, the oldest first, beside a key that begins with it."""
-    with mock_aws():
-        s3 = boto3.client("s3")
-        s3.create_bucket(Bucket="input")
-        s3.put_bucket_versioning(Bucket="input", VersioningConfiguration={"Status": "Enabled"})
-        ids = []
-        for body in (b"1", b"2", b"3"):
-            s3.put_object(Bucket="input", Key="a.jpg.bak", Body=body)
-            ids.append(s3.put_object(Bucket="input", Key="a.jpg", Body=body)["VersionId"])
-        yield s3, ids
+    ids = []
+    for body in (b"1", b"2", b"3"):
+        s3.put_object(Bucket="input", Key="a.jpg.bak", Body=body)
+        ids.append(s3.put_object(Bucket="input", Key="a.jpg", Body=body)["VersionId"])
+    return s3, ids
 
 
 def both_ways(s3: S3Client, one: Origin, other: Origin) -> tuple[bool, bool]:
