@@ -77,7 +77,7 @@ def _name(outcome: Outcome) -> Text:
 
 def _wrapped(console: Console, sentence: str, style: str = "") -> Iterator[Text]:
     for line in Text(sentence).wrap(console, _columns(console) - len(INDENT)):
-        yield Text(INDENT + line.plain, style)
+        yield Text(INDENT + line.plain.rstrip(), style)
 
 
 def failure(outcome: Outcome) -> Text:

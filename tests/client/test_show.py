@@ -174,6 +174,7 @@ def test_failure_is_wrapped_for_people_and_one_line_for_scripts(terminal: bool) 
     lines = printed(console, failed).splitlines()
 
     assert (max(map(cell_len, lines)) <= 80) is terminal
+    assert [line.rstrip() for line in lines] == lines
     assert terminal or lines == [f"/in/bad.jpg: {error}"]
 
 
