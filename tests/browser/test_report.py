@@ -189,6 +189,8 @@ def test_it_fits_every_screen_and_paper_and_axe_finds_no_violation(
     assert violations(browser) == []
     swatch = browser.find_element(By.CSS_SELECTOR, "#palette svg")
     assert swatch.value_of_css_property("forced-color-adjust") == "none"
+    pressed = browser.find_element(By.CSS_SELECTOR, '[aria-pressed="true"]')
+    assert pressed.value_of_css_property("forced-color-adjust") == "none"
 
     emulate(700, "light", media="print")
     original, result = (browser.find_element(By.ID, i).rect for i in ("original", "result"))
