@@ -85,18 +85,21 @@ class LocalRun:
 
     def _outcome(self, job: Job, cores: int) -> Outcome:
         progress = Progress(state="Sample")
+        telling = threading.Lock()
 
         def tell(message: Message) -> None:
             if self._stopped.is_set():
                 raise _StoppedError
-            match message:
-                case Sampled():
-                    progress.state, progress.ks = "ScoreEachK", message.ks
-                case FittedScore():
-                    progress.silhouettes[message.k] = message.silhouette
-                case _:
-                    progress.state = "Render"
-            self._show(job, progress)
+            # Several K tell of themselves at once: none may be added while the others are read.
+            with telling:
+                match message:
+                    case Sampled():
+                        progress.state, progress.ks = "ScoreEachK", message.ks
+                    case FittedScore():
+                        progress.silhouettes[message.k] = message.silhouette
+                    case _:
+                        progress.state = "Render"
+                self._show(job, progress)
 
         self._show(job, progress)
         start = time.monotonic()

@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Generator
 from importlib.util import find_spec
 from pathlib import Path
@@ -100,6 +101,19 @@ def test_images_nobody_waits_for_are_not_finished(
 
     assert "c.png" not in seen
     assert not (tmp_path / "out/c.png").exists()
+
+
+def test_progress_holds_still_while_it_is_shown(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("joblib.cpu_count", lambda: 4)
+
+    def show(job: Job, progress: Progress) -> None:
+        for _ in progress.silhouettes:
+            time.sleep(0.002)
+
+    run = LocalRun(tmp_path / "out", {"k-min": "3", "k-max": "12"}, show)
+    assert [outcome.error for outcome in run.outcomes(jobs_in(pictures)[:1])] == [""]
 
 
 def test_bucket_takes_a_stack(capsys: pytest.CaptureFixture[str]) -> None:
