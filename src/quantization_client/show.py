@@ -11,7 +11,7 @@ from rich.text import Text
 
 from quantization.contract import Result, SilhouetteAt, Swatch
 from quantization.options import Criterion
-from quantization.report.reasons import amount, why
+from quantization.report.reasons import amount, change, why
 from quantization_client.jobs import Outcome
 from quantization_client.terminal_colors import block, shows_palettes
 
@@ -135,17 +135,13 @@ def _total(outcomes: Sequence[Outcome]) -> Text:
     if done:
         before = sum(result.source_file.bytes for result in done)
         after = sum(result.image_file.bytes for result in done)
-        line += f", {decimal(before)} → {decimal(after)} ({_change(before, after)})"
+        line += f", {decimal(before)} → {decimal(after)} ({change(before, after)})"
     return Text(line)
 
 
 def saved(result: Result) -> str:
     """Say by which part the file became smaller."""
-    return _change(result.source_file.bytes, result.image_file.bytes)
-
-
-def _change(before: int, after: int) -> str:
-    return f"{after / before - 1:+.0%}".replace("-", "\N{MINUS SIGN}")
+    return change(result.source_file.bytes, result.image_file.bytes)
 
 
 def bucket_summary(summary: "Summary") -> Text:

@@ -108,7 +108,8 @@ def test_progress_holds_still_while_it_is_shown(
 ) -> None:
     monkeypatch.setattr("joblib.cpu_count", lambda: 4)
 
-    def show(job: Job, progress: Progress) -> None:
+    def show(job: Job, progress: Progress | None) -> None:
+        assert progress
         for _ in progress.silhouettes:
             time.sleep(0.002)
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from quantization.contract import Score, Source, SourceFile, Swatch
+from quantization.contract import ImageFile, Score, Source, SourceFile, Swatch
 from quantization.decoding import Image, open_image
 from quantization.options import Options
 from quantization.report import previews
@@ -287,6 +287,17 @@ def test_names_are_text(name: str, preview: Preview) -> None:
         assert raw not in html
     assert unescape(html).count(f"<h1>{name.rpartition('/')[2]} in 10 colors</h1>") == 1
     assert '<img id="original" src="data:image/' in html
+
+
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [(2000, "+100%"), (220, "&minus;78%"), (4, "&minus;99.6%"), (1, "&minus;99.9%")],
+)
+def test_file_is_never_told_to_be_all_gone(size: int, told: str, preview: Preview) -> None:
+    before = SourceFile(format="bmp", bytes=1000, frames=1)
+    after = ImageFile(format="png", version_id="v", bytes=size, ratio=size / 1000)
+
+    assert f"({told})" in report(result_with(source_file=before, image_file=after), preview, {})
 
 
 def test_curve_has_a_gap_where_a_value_is_missing(preview: Preview) -> None:

@@ -20,7 +20,7 @@ from quantization.palette_files import one_line
 from quantization.report import GENERATOR
 from quantization.report.charts import PLOT_LEFT, PLOT_WIDTH, THEME, charts, figure
 from quantization.report.previews import Preview
-from quantization.report.reasons import amount, why
+from quantization.report.reasons import amount, change, why
 
 MAX_BYTES = 300_000
 """Of a report, unless palettes and a picture of low quality are larger than that."""
@@ -152,17 +152,17 @@ def _sizes(preview: Preview) -> str:
 def _size(result: Result, preview: Preview) -> str:
     """Say how large the image is, at which scale it is shown, and what became of its file."""
     source, before, after = result.source, result.source_file, result.image_file
+    changed = change(before.bytes, after.bytes).replace("\N{MINUS SIGN}", "&minus;")
     scale = round(source.width * source.height / (preview.width * preview.height)) ** 0.5
     shown = "" if scale == 1 else f", shown at about 1:{scale:.1f}".replace(".0", "")
-    change = after.bytes / before.bytes - 1
     dithered = " The file is dithered; this page is not." if result.options.dither != "none" else ""
     left_out = f" Of its {before.frames} frames or pages this is the first."
     return (
         f"{source.width} &times; {source.height} pixels{shown};"
         f" {_format(before.format)} of {_kilobytes(before.bytes)} became"
-        f" {_format(after.format)} of {_kilobytes(after.bytes)} ({change:+.0%}).{dithered}"
+        f" {_format(after.format)} of {_kilobytes(after.bytes)} ({changed}).{dithered}"
         f"{left_out if before.frames > 1 else ''}"
-    ).replace("-", "&minus;")
+    )
 
 
 def _dial(result: Result) -> str:

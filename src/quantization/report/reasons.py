@@ -100,6 +100,13 @@ def _range(fitted: dict[int, Score]) -> str:
     return f"{min(fitted)} to {max(fitted)}"
 
 
+def change(before: int, after: int) -> str:
+    """Say by how many per cent a size has changed; what is left is never told as nothing."""
+    ratio = after / before - 1
+    told = f"{ratio:+.0%}" if ratio > -0.995 else f"{max(ratio, -0.999):+.1%}"
+    return told.replace("-", "\N{MINUS SIGN}")
+
+
 def amount(k: int) -> str:
     """Say how many colors there are."""
     return "1 color" if k == 1 else f"{k} colors"
