@@ -4,7 +4,7 @@ import copy
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from samcli.yamlhelper import yaml_parse
@@ -67,7 +67,7 @@ def test_parameters_offer_what_uploads_may_ask_for() -> None:
 
 
 def test_palettes_are_read_and_start_no_execution() -> None:
-    endings = [f".{source}" for source in get_args(options.PaletteSource)]
+    endings = options.PALETTE_ENDINGS
     event = RESOURCES["QuantizeStateMachine"]["Properties"]["Events"]["Upload"]["Properties"]
     images, folders = event["Pattern"]["detail"]["object"]["$or"]
     assert images == {"key": [{"anything-but": {"suffix": ["/", *endings]}}]}

@@ -35,6 +35,9 @@ PaletteFormat = Literal["gpl", "ase", "css"]
 PaletteSource = Literal["gpl", "hex", "pal", "json"]
 """What a palette can be read from, by file extensions."""
 
+PALETTE_ENDINGS = tuple(f".{source}" for source in get_args(PaletteSource))
+"""Of keys of palettes, which are no uploads to quantize."""
+
 LARGEST_K = 256
 """A PNG has so many entries."""
 
@@ -286,16 +289,13 @@ def values_of(name: str) -> Values:
         case inspect.VarTupleType():
             return Values((), True, colors)
         case inspect.UnionType():
-            return Values((), True, f"{colors}, or a palette file: {', '.join(_ENDINGS)}")
+            return Values((), True, f"{colors}, or a palette file: {', '.join(PALETTE_ENDINGS)}")
         case inspect.IntType(ge=least, le=largest):
             return Values((), False, f"a whole number from {least} to {largest}")
         case inspect.FloatType(ge=least, le=largest):
             return Values((), False, f"a number from {least:g} to {largest:g}")
         case other:
             raise TypeError(f"{name} is declared as {other}, which has no form as text")
-
-
-_ENDINGS = tuple(f".{source}" for source in get_args(PaletteSource))
 
 
 def _choices(declared: object) -> tuple[str, ...]:
@@ -342,7 +342,7 @@ def _read(kind: inspect.Type, given: str) -> object:
             return float(given)
         case inspect.VarTupleType(item_type=inspect.LiteralType()):
             return _several(given)
-        case inspect.UnionType() if given.endswith(_ENDINGS):
+        case inspect.UnionType() if given.endswith(PALETTE_ENDINGS):
             return given
         case inspect.VarTupleType() | inspect.UnionType():
             return list(dict.fromkeys(map(hex_color, _several(given))))

@@ -10,7 +10,7 @@ from mypy_boto3_s3 import S3Client
 
 from functions.find_upload import handler as find_upload
 from quantization.contract import Backfill, Source, Upload
-from quantization.options import Options
+from quantization.options import PALETTE_ENDINGS, Options
 from quantization.service.messages import FindRequest, Found
 from tests.support.results import result_with
 
@@ -38,8 +38,8 @@ def publish(s3: S3Client) -> Callable[..., None]:
 
 @pytest.fixture
 def find(context: LambdaContext) -> Callable[..., Found]:
-    def find(**options: str) -> Found:
-        request = FindRequest("input", KEY, Backfill("2026-01-01T00:00:00.000Z", options))
+    def find(key: str = KEY, **options: str) -> Found:
+        request = FindRequest("input", key, Backfill("2026-01-01T00:00:00.000Z", options))
         found = find_upload.handler(msgspec.to_builtins(request), context)
         return msgspec.convert(found, Found)
 
@@ -128,3 +128,11 @@ def test_object_that_was_deleted_since_it_was_listed_is_gone(
     put()
     s3.delete_object(Bucket="input", Key=KEY)
     assert find() == Found("gone")
+
+
+@pytest.mark.parametrize("ending", PALETTE_ENDINGS)
+def test_palettes_are_left_out_as_an_upload_of_them_starts_nothing(
+    s3: S3Client, find: Callable[..., Found], ending: str
+) -> None:
+    s3.put_object(Bucket="input", Key=f"palettes/brand{ending}", Body=b"000000")
+    assert find(f"palettes/brand{ending}") == Found("left out")

@@ -16,12 +16,13 @@ GOOD, BROKEN = 10, 2
 
 @pytest.fixture
 def folder(stack: Stack, service: Service, name: str, image: ImageMaker) -> str:
-    """Put images into the bucket, some of them broken, as if they had been there before."""
+    """Put images into the bucket, some of them broken, and what is none: a folder, a palette."""
     with service.before_the_stack():
         for number in range(GOOD + BROKEN):
             body = image(number) if number < GOOD else b"none"
             stack.s3.put_object(Bucket=stack.input_bucket, Key=f"{name}/{number}.png", Body=body)
         stack.s3.put_object(Bucket=stack.input_bucket, Key=f"{name}/", Body=b"")
+        stack.s3.put_object(Bucket=stack.input_bucket, Key=f"{name}/brand.hex", Body=b"000000")
     return f"{name}/"
 
 
@@ -53,7 +54,7 @@ def test_every_object_is_accounted_for_and_none_is_done_twice(
         "quantized": GOOD - done,
         "up to date": done,
         "UnsupportedImage": BROKEN,
-        "left out": 1,
+        "left out": 2,
     }
     versions = service.result_versions(folder)
     assert len(versions) == GOOD
@@ -71,7 +72,7 @@ def test_every_object_is_accounted_for_and_none_is_done_twice(
     assert outcomes_of(third) == {
         "quantized": 1,
         "UnsupportedImage": 1,
-        "left out": GOOD + BROKEN - 1,
+        "left out": GOOD + BROKEN,
     }
     result = service.read(f"{folder}1.json")
     assert result["options"]["dither"] == "ordered"

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from quantization.contract import Backfill, Upload
 from quantization.errors import InvalidOptions
-from quantization.options import Options, ignored_metadata, refuse_unknown
+from quantization.options import PALETTE_ENDINGS, Options, ignored_metadata, refuse_unknown
 from quantization.service.messages import FindRequest, Found, ObjectCreated
 from quantization.service.storage.results import ABSENT, read_result
 
@@ -36,6 +36,8 @@ def find_upload(
     s3: "S3Client", output_bucket: str, request: FindRequest, defaults: Options
 ) -> Found:
     """Look up the object's current version, and whether it has a result with these options."""
+    if request.key.endswith(PALETTE_ENDINGS):  # As by the rule that starts executions of uploads.
+        return Found("left out")
     # The result before the version: so the version is newer than what the result is of.
     result = read_result(s3, output_bucket, request.key)
     if result and result.source.key != request.key:

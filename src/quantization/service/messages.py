@@ -91,15 +91,16 @@ class Found(Struct, frozen=True):
 
     Attributes
     ----------
-    outcome : {"due", "up to date", "gone"}
-        "up to date" if its current version has a result with these options already.
+    outcome : {"due", "up to date", "left out", "gone"}
+        "up to date" if its current version has a result with these options already, "left out" if
+        it is a palette by its key.
     event : ObjectCreated or None
         What has the machine quantize it, if that is due.
     k : int or None
         Of the result, if it is up to date.
     """
 
-    outcome: Literal["due", "up to date", "gone"]
+    outcome: Literal["due", "up to date", "left out", "gone"]
     event: ObjectCreated | None = None
     k: PaletteSize | None = None
 
