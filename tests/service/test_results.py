@@ -518,6 +518,26 @@ def test_name_of_another_keys_result_is_refused_with_its_owner(sequencer: str) -
     assert bucket.top(f"{OTHER_KEY}.error.json")
 
 
+def test_failure_leaves_another_keys_result_that_has_its_name() -> None:
+    bucket = Bucket()
+    named_so = upload_of("00A", f"{KEY}.error.gif")
+    publisher(named_so, "first")(bucket)
+    kept = {key: list(versions) for key, versions in bucket.versions.items()}
+    for sequencer in ("009", "01"):
+        assert not recorder(upload_of(sequencer), "second")(bucket)
+    assert bucket.versions == kept
+    assert ERROR in kept
+
+
+@pytest.mark.parametrize("sequencer", ["009", "00A", "01"])
+def test_name_of_another_keys_failure_is_refused_as_that(sequencer: str) -> None:
+    bucket = Bucket()
+    recorder(upload_of("00A"), "first")(bucket)
+    named_so = upload_of(sequencer, f"{KEY}.error.gif")
+    with pytest.raises(NameTaken, match=f"{ERROR} is the failure of {KEY}; "):
+        publisher(named_so, "second")(bucket)
+
+
 def test_pair_stays_when_a_newer_upload_dies_between_image_and_json() -> None:
     bucket = Bucket()
     publisher(upload_of("009"), "first")(bucket)

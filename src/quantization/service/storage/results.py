@@ -24,7 +24,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 import hashlib
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import msgspec
 from botocore.exceptions import ClientError
@@ -80,7 +80,7 @@ def publish_result(
     Raises
     ------
     NameTaken
-        If the result JSON is that of another key.
+        If what lies in the result JSON's place is another key's.
     """
     stem = without_extension(upload.key)
     rendered = RenderedFiles(
@@ -109,8 +109,8 @@ def publish_result(
     _tidy_up(s3, bucket, upload)
     if taken:
         raise NameTaken(
-            f"{rendered.result.key} is the result of {current.key}; upload the image under another"
-            f" name, or delete s3://{bucket}/{rendered.result.key} first"
+            f"{rendered.result.key} is the {current.kind} of {current.key}; upload the image under"
+            f" another name, or delete s3://{bucket}/{rendered.result.key} first"
         )
     superseded = not written and current.origin.run != this_upload.run
     return msgspec.structs.replace(rendered, superseded=superseded)
@@ -119,10 +119,12 @@ def publish_result(
 def publish_failure(s3: "S3Client", bucket: str, failure: Failure) -> bool:
     """Write why an upload failed, unless it or a newer one of its key has ended otherwise.
 
+    The result of another key, which may have this failure's name, stays, and nothing is written.
+
     Returns
     -------
     recorded : bool
-        Whether it was not known before.
+        Whether it was written. It is not if it was known before.
     """
     upload = failure.source
     this_upload, order = Origin.of(upload), UploadOrder(s3, upload.bucket, upload.key)
@@ -131,11 +133,11 @@ def publish_failure(s3: "S3Client", bucket: str, failure: Failure) -> bool:
     while not recorded:
         current = _document(s3, bucket, key)
         known = (current.execution, current.error) == (failure.execution, failure.error)
-        replaceable = (
-            current.key != upload.key
-            or current.origin.run == this_upload.run
-            or order.is_older(current.origin, this_upload)
-        )
+        if current.key == upload.key:
+            same_run = current.origin.run == this_upload.run
+            replaceable = same_run or order.is_older(current.origin, this_upload)
+        else:
+            replaceable = current.kind != "result"
         if known or not replaceable:
             break
         result = _document(s3, bucket, result_key(upload.key))
@@ -170,6 +172,13 @@ class _Document(NamedTuple):
     execution: str = ""
     error: str = ""
     image_version_id: str = ""
+
+    @property
+    def kind(self) -> Literal["result", "failure", ""]:
+        """Which of ours it is, if it is one."""
+        if not self.key:
+            return ""
+        return "failure" if self.error else "result"
 
 
 class _Source(Upload, frozen=True, forbid_unknown_fields=False):
@@ -233,25 +242,19 @@ def _replace(s3: "S3Client", bucket: str, key: str, current: _Document, text: by
 
 
 def _tidy_up(s3: "S3Client", bucket: str, upload: Upload) -> None:
-    """Delete what does not belong to the result that stands, as far as no JSON may come to name it.
+    """Delete the versions that no result JSON names now or can name later.
 
-    Other keys' failures stay.
+    Failures of other keys are left alone.
     """
     key = result_key(upload.key)
     while (result := _document(s3, bucket, key)).key:
         order = UploadOrder(s3, upload.bucket, result.key)
         failure = _document(s3, bucket, error_key(result.key))
-        failed = failure.origin if failure.key == result.key else Origin()
-        superseded, hiding = [], []
-        for attached in _attachments(s3, bucket, without_extension(upload.key)):
-            if _is_superseded(attached, result, order):
-                superseded.append(attached)
-            elif order.is_older(result.origin, attached.origin) and (
-                attached.origin.run == failed.run or order.is_older(attached.origin, failed)
-            ):
-                hiding.append(attached)
-        outdated = failed.run == result.origin.run or order.is_older(failed, result.origin)
-        if failure.etag and failure.key == upload.key == result.key and outdated:
+        attached = list(_attachments(s3, bucket, without_extension(upload.key)))
+        superseded = [file for file in attached if _is_superseded(file, result, order)]
+        others = [file for file in attached if file not in superseded]
+        hiding = [file for file in others if _is_hiding(file, result, failure, order)]
+        if upload.key == result.key and _is_outdated(failure, result, order):
             superseded.append(_Attachment(error_key(result.key), failure.version_id))
         if not superseded and not hiding:
             return
@@ -290,12 +293,33 @@ def _attachments(s3: "S3Client", bucket: str, stem: str) -> Iterator[_Attachment
 
 
 def _is_superseded(attached: _Attachment, result: _Document, order: UploadOrder) -> bool:
-    """Tell whether no JSON can name a file any more: what stands is newer, or another key's."""
+    """Tell whether a file is older than the JSON or another key's, so that none can name it."""
     if attached.upload_key_hash != _key_hash(result.key):
         return True
     if attached.origin.run == result.origin.run:
         return attached.is_image and attached.version_id != result.image_version_id
     return order.is_older(attached.origin, result.origin)
+
+
+def _is_hiding(
+    attached: _Attachment, result: _Document, failure: _Document, order: UploadOrder
+) -> bool:
+    """Tell whether a file is newer than the JSON but of an upload that failed."""
+    return (
+        failure.key == result.key
+        and order.is_older(result.origin, attached.origin)
+        and (
+            attached.origin.run == failure.origin.run
+            or order.is_older(attached.origin, failure.origin)
+        )
+    )
+
+
+def _is_outdated(failure: _Document, result: _Document, order: UploadOrder) -> bool:
+    """Tell whether a failure is of the JSON's key, and of the same run or an older upload."""
+    return failure.key == result.key and (
+        failure.origin.run == result.origin.run or order.is_older(failure.origin, result.origin)
+    )
 
 
 def _key_hash(key: str) -> str:
