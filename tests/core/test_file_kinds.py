@@ -4,6 +4,7 @@ import io
 import struct
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -302,6 +303,23 @@ def test_bmp_rows_may_run_down(decode: Callable[[bytes], NDArray[np.uint8]]) -> 
     body = bmp(1, -2, 24, bytes([0, 0, 255, 0, 255, 0, 0, 0]))
 
     np.testing.assert_array_equal(decode(body), [[RED], [BLUE]])
+
+
+@pytest.mark.parametrize("claimed", [40, 2**30])
+def test_bmp_is_not_in_memory_once_its_header_is_read(claimed: int, tmp_path: Path) -> None:
+    body = bytearray(bmp(4096, 4096, 32, b"", compression=3, masks=(0xFF, 0xFF00, 0xFF0000)))
+    struct.pack_into("<I", body, 14, claimed)
+    path = tmp_path / "upload"
+    path.write_bytes(body)
+    with path.open("ab") as file:
+        file.truncate(len(body) + 4096 * 4096 * 4)
+    tracemalloc.start()
+    try:
+        open_image(path, max_pixels=4096 * 4096)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**20
 
 
 def test_bmp_for_printers_is_refused_by_name(refusal: Callable[[bytes], str]) -> None:

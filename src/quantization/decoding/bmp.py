@@ -4,6 +4,7 @@ Decoded here, for no decoder at hand does it right: OpenCV ignores masks and alp
 of RLE that run on, and libvips reads no BMP.
 """
 
+import mmap
 import struct
 from functools import partial
 from pathlib import Path
@@ -73,7 +74,7 @@ def read(path: Path) -> Stored:
     with mapped(path) as data:
         size = len(data)
         try:
-            header = _read_header(data[:])
+            header = _read_header(data)
         except struct.error as error:
             raise damaged("its header is incomplete") from error
     if not header.compressed:
@@ -89,9 +90,10 @@ def read(path: Path) -> Stored:
     )
 
 
-def _read_header(data: bytes) -> _Header:
+def _read_header(data: mmap.mmap) -> _Header:
     pixels_at, size = struct.unpack_from("<II", data, 10)
-    header = data[_FILE_HEADER : _FILE_HEADER + size].ljust(_LARGEST_HEADER, b"\0")
+    header_end = _FILE_HEADER + min(size, _LARGEST_HEADER)
+    header = data[_FILE_HEADER:header_end].ljust(_LARGEST_HEADER, b"\0")
     if size == _OS2_HEADER:
         width, height, _, bits = struct.unpack_from("<HHHH", header, 4)
         compression, dots, used = _RGB, (0, 0), 0
@@ -111,7 +113,9 @@ def _read_header(data: bytes) -> _Header:
     masks = _RGB_MASKS.get(bits, _BYTE_MASKS)
     if compression in (_MASKS, _ALPHA_MASKS):
         outside = size == _WINDOWS_HEADER
-        mask_bytes = data[_FILE_HEADER + _WINDOWS_HEADER :] if outside else header[_WINDOWS_HEADER:]
+        mask_bytes = header[_WINDOWS_HEADER:]
+        if outside:
+            mask_bytes = data[header_end : header_end + 16]
         count = 4 if (compression == _ALPHA_MASKS if outside else size >= 56) else 3
         masks = (*struct.unpack_from(f"<{count}I", mask_bytes), 0)[:4]
         colors_at += 4 * count if outside else 0
