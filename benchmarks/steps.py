@@ -15,7 +15,7 @@ with quick_imports():
     from quantization.encoding.png import encode_png
     from quantization.options import Dither, Options
     from quantization.recolor import recolor
-    from quantization.sampling import STRIP_PIXELS, summarize
+    from quantization.sampling import SUMMARY_STRIP_PIXELS, summarize
     from quantization.summary import Summary
 
 
@@ -31,7 +31,7 @@ def sampled(path: Path, *, k_min: int = 8, k_max: int = 32) -> tuple[Summary, li
     """Do what Sample does."""
     image = opened(path)
     return summarize(
-        image.strips(STRIP_PIXELS),
+        image.strips(SUMMARY_STRIP_PIXELS),
         pixels=image.width * image.height,
         k_min=k_min,
         k_max=k_max,

@@ -8,10 +8,10 @@ with quick_imports():
     from pathlib import Path
 
     from quantization.decoding import open_image
-    from quantization.sampling import STRIP_PIXELS, summarize
+    from quantization.sampling import SUMMARY_STRIP_PIXELS, summarize
 image = open_image(Path(sys.argv[1]), max_pixels=10**9)
 summarize(
-    image.strips(STRIP_PIXELS),
+    image.strips(SUMMARY_STRIP_PIXELS),
     pixels=image.width * image.height,
     k_min=8,
     k_max=32,

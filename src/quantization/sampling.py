@@ -16,7 +16,7 @@ from quantization.summary import NO_COLORS, Colors, Summary, draw_evenly
 MOST_FINE = 32_768
 """Rows of `Summary.fine`."""
 
-STRIP_PIXELS = 2**24
+SUMMARY_STRIP_PIXELS = 2**24
 """Strips of about this many pixels are summarized quickest: each costs a pass over the counts."""
 
 _TRANSPARENT_PIXELS = 2**22
@@ -88,15 +88,9 @@ def summarize(
         pooled, fine, exact = everything, everything, True
         weights = np.ones(len(everything.rgb), dtype=np.float32)
     else:
-        fine, exact = count.colors()
-        distinct = _distinct(fine.rgb, keep) if exact else len(fine.rgb)
-        if exact:
-            pooled = fine
-        else:
-            rest, solid = with_solid(fine, draw.rgb)
-            pooled, everything = pool(rest).joined(solid), rest.joined(solid)
-            rows, counts = draw_evenly(everything.counts, MOST_FINE, rng)
-            fine = Colors(everything.rgb[rows], counts)
+        counted, exact = count.colors()
+        distinct = _distinct(counted.rgb, keep) if exact else len(counted.rgb)
+        pooled, fine = (counted, counted) if exact else _pooled(counted, draw.rgb, rng)
         weights = smoothness.of(pooled.rgb)
 
     if distinct <= k_min:
@@ -107,6 +101,19 @@ def summarize(
         sample = clean_sample(draw, sample_size, rng)
     summary = Summary(pooled, weights, fine, sample)
     return summary, candidate_ks(distinct, k_min, k_max)
+
+
+def _pooled(
+    cells: Colors, drawn: NDArray[np.uint8], rng: np.random.Generator
+) -> tuple[Colors, Colors]:
+    """Return few rows to fit palettes to, and more to measure them on, of an image of many colors.
+
+    What is solid in the pixels that were drawn keeps rows of its own in both.
+    """
+    rest, solid = with_solid(cells, drawn)
+    everything = rest.joined(solid)
+    rows, counts = draw_evenly(everything.counts, MOST_FINE, rng)
+    return pool(rest).joined(solid), Colors(everything.rgb[rows], counts)
 
 
 def _distinct(rgb: NDArray[np.floating | np.uint8], keep: NDArray[np.uint8]) -> int:

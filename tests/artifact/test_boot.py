@@ -23,7 +23,7 @@ from quantization.clustering import fit
 from quantization.color import from_hex, to_hex
 from quantization.contract import Upload
 from quantization.decoding import open_image
-from quantization.sampling import STRIP_PIXELS, summarize
+from quantization.sampling import SUMMARY_STRIP_PIXELS, summarize
 from quantization.service.messages import ObjectKey, RenderRequest, SampleRequest, ScoreRequest
 from quantization.service.storage.summaries import load_summary, save_summary
 from quantization.summary import Summary
@@ -157,7 +157,7 @@ def test_a_malformed_event_is_an_error_and_not_a_crash(
 def _summary(photo: Path) -> tuple[Summary, list[int]]:
     """Summarize the photo as the stack's defaults have it."""
     image = open_image(photo, max_pixels=10**6)
-    strips, pixels = image.strips(STRIP_PIXELS), image.width * image.height
+    strips, pixels = image.strips(SUMMARY_STRIP_PIXELS), image.width * image.height
     return summarize(strips, pixels=pixels, k_min=8, k_max=32, sample_size=2048)
 
 

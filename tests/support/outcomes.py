@@ -57,11 +57,11 @@ def read(path: Path) -> Steps:
 def sample(path: Path) -> Steps:
     """Summarize an image, and leave the summary."""
     from quantization.decoding import open_image
-    from quantization.sampling import STRIP_PIXELS, summarize
+    from quantization.sampling import SUMMARY_STRIP_PIXELS, summarize
 
     image = open_image(path, max_pixels=MAX_PIXELS)
     summary, ks = summarize(
-        image.strips(STRIP_PIXELS),
+        image.strips(SUMMARY_STRIP_PIXELS),
         pixels=image.width * image.height,
         k_min=K_MIN,
         k_max=K_MAX,

@@ -18,7 +18,7 @@ from quantization.clustering import find_clusters, find_palette, nearest_center
 from quantization.color import from_hex, to_space
 from quantization.contract import Result
 from quantization.decoding import open_image
-from quantization.sampling import STRIP_PIXELS, summarize
+from quantization.sampling import SUMMARY_STRIP_PIXELS, summarize
 from quantization_client.stack import Stack
 from tests.support.fixtures import Command, ImageMaker
 from tests.support.service import Service
@@ -62,7 +62,7 @@ def test_chosen_k_is_the_argmax(result: Result) -> None:
 def test_palette_and_scores_are_scikit_learns_own(result: Result, photo: Path) -> None:
     image = open_image(photo, max_pixels=10**6)
     summary, ks = summarize(
-        image.strips(STRIP_PIXELS),
+        image.strips(SUMMARY_STRIP_PIXELS),
         pixels=image.width * image.height,
         k_min=8,
         k_max=32,

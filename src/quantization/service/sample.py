@@ -9,7 +9,7 @@ from quantization.contract import Score, Source, Upload
 from quantization.decoding import Image
 from quantization.measures import measure_palette, most_used_first
 from quantization.options import HexColors, Options, Space, ignored_metadata, refuse_sides
-from quantization.sampling import STRIP_PIXELS, summarize
+from quantization.sampling import SUMMARY_STRIP_PIXELS, summarize
 from quantization.service.messages import ObjectKey, Sampled
 from quantization.summary import Summary
 
@@ -50,7 +50,7 @@ def sample(
     """
     refuse_sides(options.format, image.width, image.height)
     summary, ks = summarize(
-        image.strips(STRIP_PIXELS),
+        image.strips(SUMMARY_STRIP_PIXELS),
         pixels=image.width * image.height,
         k_min=options.k_min,
         k_max=options.k_max,
