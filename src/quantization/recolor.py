@@ -40,7 +40,7 @@ class Recolored(NamedTuple):
         Index of each pixel's entry in `entries`, upright.
     entries : uint8 array of shape (k, 3) or (n, 4)
         The palette itself or, where there is transparency, RGBA levels that pair its colors with
-        opacities; see `transparency.join_alpha`.
+        opacities; see `alpha.join_alpha`.
     palette : uint8 array of shape (k, 3)
         RGB levels, most used first.
     shares : float64 array of shape (k,)

@@ -68,12 +68,12 @@ class Image:
     @property
     def width(self) -> int:
         """Pixels from left to right, upright."""
-        return self.stored_shape[0] if self._lies else self.stored_shape[1]
+        return self.stored_shape[0] if self._swaps_sides else self.stored_shape[1]
 
     @property
     def height(self) -> int:
         """Pixels from top to bottom, upright."""
-        return self.stored_shape[1] if self._lies else self.stored_shape[0]
+        return self.stored_shape[1] if self._swaps_sides else self.stored_shape[0]
 
     @property
     def frames(self) -> int:
@@ -89,7 +89,7 @@ class Image:
     def dots_per_meter(self) -> tuple[int, int] | None:
         """Horizontal and vertical resolution, upright; None where none is stated."""
         dots = self.stored.dots_per_meter
-        return dots[::-1] if dots and self._lies else dots
+        return dots[::-1] if dots and self._swaps_sides else dots
 
     @property
     def stored_shape(self) -> tuple[int, int]:
@@ -97,7 +97,7 @@ class Image:
         return self.stored.height, self.stored.width
 
     @property
-    def _lies(self) -> bool:
+    def _swaps_sides(self) -> bool:
         """Whether the stored rows are columns when upright."""
         return self.stored.orientation >= 5
 

@@ -135,7 +135,7 @@ def rows_of(image: pyvips.Image) -> Rows:
     most = max(1, _FETCHED_PIXELS // width)
 
     def fetched(top: int, bottom: int) -> NDArray[np.uint8]:
-        # That the image is named here keeps it, and the bytes it is decoded from, in memory.
+        # This reference to `image` keeps it and its source bytes alive as long as rows are read.
         levels = np.frombuffer(region.fetch(0, top, image.width, bottom - top), dtype=np.uint8)
         return levels.reshape(bottom - top, width, bands)
 

@@ -4,8 +4,8 @@ from quantization.contract import Result, Score
 from quantization.options import LARGEST_K_BESIDE_TRANSPARENCY
 
 CLOSE, ACCENTS_COUNT = 1.05, 3
-"""As in the state machine, to which a test holds them: times the least drift that is about as
-close; parts of an accent's error that count as the mean error does."""
+"""Both as in ChooseK (a test compares them). CLOSE: drift within this factor of the least counts as
+equally close. ACCENTS_COUNT: an accent's error is divided by this before it is compared."""
 
 
 def why(result: Result) -> str:

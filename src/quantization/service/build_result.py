@@ -55,7 +55,7 @@ def build_result(
 
 
 def seconds_in_states(state_entered_at: dict[str, datetime], now: datetime) -> dict[str, float]:
-    """Return how long each state took that was state_entered_at, the last one so far."""
+    """Return how many seconds each state took; the last one has lasted until `now`."""
     times = [*state_entered_at.values(), now]
     taken = [(after - before).total_seconds() for before, after in pairwise(times)]
     return dict(zip(state_entered_at, taken, strict=True))
