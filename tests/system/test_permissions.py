@@ -6,6 +6,7 @@ Not shown here: logs, traces and keys, which the functions do not ask the engine
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from samcli.yamlhelper import yaml_parse
 
 from emulator import engine
 from emulator.deploy import deploy
-from quantization_client.backfill import Backfill
+from quantization_client.backfill import Backfill, upload_list
 from quantization_client.stack import find_stack
 from tests.support.cloud import free_port
 from tests.support.fixtures import Aws, ImageMaker
@@ -183,31 +184,40 @@ FOREIGN = [
 
 
 def test_each_role_is_denied_what_it_should_not_have(
-    iam: Any, roles: dict[str, str], service: Service
+    iam: Any, roles: dict[str, str], service: Service, tmp_path: Path
 ) -> None:
     stack = service.stack
+    keys = tmp_path / "keys.txt"
+    keys.write_text("a.png\n")
+    list_key = upload_list(stack, keys)["key"]
     objects = {
         "input": f"arn:aws:s3:::{stack.input_bucket}/a.png",
         "palette": f"arn:aws:s3:::{stack.input_bucket}/a.gpl",
         "work": f"arn:aws:s3:::{stack.work_bucket}/version/first/summary.npz",
+        "list": f"arn:aws:s3:::{stack.work_bucket}/{list_key}",
         "output": f"arn:aws:s3:::{stack.output_bucket}/a.json",
+        "image": f"arn:aws:s3:::{stack.output_bucket}/a.png",
         "else": "arn:aws:s3:::another-bucket/a.png",
         "function": "arn:aws:lambda:us-east-1:000000000000:function:another",
+    }
+    tidying = {
+        (action, where)
+        for action in ("s3:GetObject", "s3:DeleteObjectVersion")
+        for where in ("output", "image")
     }
     own = {
         "SampleRole": {("s3:GetObjectVersion", "input"), ("s3:PutObject", "work")}
         | {(a, "palette") for a in ("s3:GetObjectVersion", "s3:GetObject")},
         "ScoreKRole": {("s3:GetObject", "work")},
         "RenderRole": {("s3:GetObjectVersion", where) for where in ("input", "palette")}
-        | {(a, "output") for a in ("s3:GetObject", "s3:PutObject", "s3:DeleteObjectVersion")},
-        "RecordFailureRole": {
-            (a, "output") for a in ("s3:GetObject", "s3:PutObject", "s3:DeleteObjectVersion")
-        },
+        | tidying
+        | {("s3:PutObject", where) for where in ("output", "image")},
+        "RecordFailureRole": tidying | {("s3:PutObject", "output")},
         "FindUploadRole": {("s3:GetObject", where) for where in ("input", "palette", "output")},
         "QuantizeExpressRole": set(),
-        "BackfillRole": {("s3:GetObject", "work")},
-        "BackfillFromListRole": {("s3:GetObject", "work")},
-        "BackfillFromInventoryRole": {("s3:GetObject", "work")},
+        "BackfillRole": {("s3:GetObject", "list")},
+        "BackfillFromListRole": {("s3:GetObject", "list")},
+        "BackfillFromInventoryRole": {("s3:GetObject", "list")},
         "QuantizeStateMachineRole": set(),
         "QuantizeStateMachineUploadRole": set(),
     }
