@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 from benchmarks.measure import table
-from quantization_client import run
+from quantization_client import patience, run
 from quantization_client.jobs import Job
 from tests.support.busy_account import BusyAccount, Clock
 
@@ -43,7 +43,11 @@ def line(case: Case) -> list[Any]:
     account.others, account.queue_seconds = case.others, case.queue_seconds
     if case.others:
         account.drain()
-    with tempfile.TemporaryDirectory() as name, mock.patch.object(run, "time", account.clock):
+    with (
+        tempfile.TemporaryDirectory() as name,
+        mock.patch.object(run, "time", account.clock),
+        mock.patch.object(patience, "time", account.clock),
+    ):
         jobs = [Job(Path(name, f"{n}.jpg"), Path(f"{n}.jpg")) for n in range(case.images)]
         for job in jobs:
             job.path.touch()

@@ -6,13 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import msgspec
-from boto3.exceptions import RetriesExceededError
-from botocore.exceptions import (
-    ClientError,
-    ConnectionError,  # noqa: A004 - botocore's own, of which Python's is no part
-    HTTPClientError,
-    IncompleteReadError,
-)
+from botocore.exceptions import ClientError
 
 from quantization.contract import Result
 from quantization.service.messages import ObjectKey, RenderedFiles
@@ -55,8 +49,6 @@ class NotStartedError(Exception):
 
 
 _REJECTED = {"EntityTooLarge", "KeyTooLongError", "ExecutionDoesNotExist", "NoSuchKey", "404"}
-_BUSY = {"Throttling", "ThrottlingException", "TooManyRequestsException", "SlowDown"}
-_BUSY |= {"RequestLimitExceeded", "RequestTimeout"}
 
 
 @contextmanager
@@ -68,16 +60,6 @@ def image_errors() -> Iterator[None]:
         if error.response["Error"]["Code"] in _REJECTED:
             raise RejectedError(str(error)) from error
         raise
-
-
-def passes(error: Exception) -> bool:
-    """Tell whether an error is AWS's being busy or out of reach, and no refusal."""
-    if isinstance(error, ClientError):
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status == 429 or status >= 500 or error.response["Error"]["Code"] in _BUSY
-    return isinstance(
-        error, ConnectionError | HTTPClientError | IncompleteReadError | RetriesExceededError
-    )
 
 
 @image_errors()

@@ -2,17 +2,16 @@
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
-from boto3.exceptions import Boto3Error
-from botocore.exceptions import BotoCoreError, ClientError
 
 from quantization.contract import Result
 from quantization.service.messages import RecolorRequest
 from quantization_client.follow import Execution, ImageError, OverwrittenError, fetch_result
 from quantization_client.jobs import Job, Outcome, ProgressCallback, UsageError
-from quantization_client.run import Patience
+from quantization_client.patience import patiently
 from quantization_client.stack import Stack
 
 
@@ -49,7 +48,7 @@ class Recoloring:
         Raises
         ------
         ClientError, BotoCoreError, Boto3Error
-            If AWS refuses the execution, or does not answer for long.
+            If AWS refuses the execution, or is busy or out of reach for long.
         """
         (job,) = jobs
         started = self._stack.states.start_execution(
@@ -57,23 +56,17 @@ class Recoloring:
             input=msgspec.json.encode(self._request).decode(),
         )
         execution = Execution(self._stack, started["executionArn"])
-        patience = Patience()
-        while True:
-            try:
-                if outcome := self._advance(job, execution):
-                    yield outcome
-                    return
-                patience.renew()
-            except (ClientError, BotoCoreError, Boto3Error) as error:
-                if not patience.waits_out(error):
-                    raise
+        poll_seconds = self._stack.poll_seconds
+        advance = partial(self._advance, job, execution)
+        while (outcome := patiently(advance, poll_seconds)) is None:
+            time.sleep(poll_seconds)
+        yield outcome
 
     def _advance(self, job: Job, execution: Execution) -> Outcome | None:
         try:
             progress = execution.poll()
             self._show(job, progress)
             if progress.ended is None:
-                time.sleep(self._stack.poll_seconds)
                 return None
             version_id = self._request.again.source.version_id
             result, files = fetch_result(

@@ -4,11 +4,10 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import msgspec
-from boto3.exceptions import Boto3Error
-from botocore.exceptions import BotoCoreError, ClientError
 
 from quantization_client.follow import (
     Execution,
@@ -18,11 +17,11 @@ from quantization_client.follow import (
     fetch_result,
     find_execution,
     is_uploaded,
-    passes,
     upload,
 )
 from quantization_client.jobs import Ended, Job, Outcome, ProgressCallback
 from quantization_client.journal import Entry, Journal
+from quantization_client.patience import patiently, pause
 from quantization_client.stack import Stack
 
 AT_ONCE = 16
@@ -43,10 +42,6 @@ MOST_UPLOADS = 5
 
 Each time, the newest upload of all is done. So of two runs at least one has its result.
 """
-
-LONGEST_PAUSE_SECONDS = 15.0
-PATIENCE_SECONDS = 300.0
-"""How long the run waits for AWS to answer again."""
 
 
 class Run:
@@ -93,24 +88,17 @@ class Run:
         NotStartedError
             If no image is being worked on and the uploads start no executions.
         ClientError, BotoCoreError, Boto3Error
-            If AWS refuses the run, or does not answer for `PATIENCE_SECONDS`.
+            If AWS refuses the run, or is busy or out of reach for long.
         """
         waiting = deque(jobs)
         in_flight: list[InFlight] = []
-        patience = Patience()
         while waiting or in_flight:
-            try:
-                if waiting and len(in_flight) < AT_ONCE:
-                    outcome = self._begin_next(waiting, in_flight)
-                else:
-                    outcome = self._advance_next(in_flight)
-            except (ClientError, BotoCoreError, Boto3Error) as error:
-                if not patience.waits_out(error):
-                    raise
+            if waiting and len(in_flight) < AT_ONCE:
+                step = partial(self._begin_next, waiting, in_flight)
             else:
-                patience.renew()
-                if outcome:
-                    yield outcome
+                step = partial(self._advance_next, in_flight)
+            if outcome := patiently(step, self._stack.poll_seconds):
+                yield outcome
 
     def _is_done(self, job: Job) -> bool:
         entry = self._remembered(job)
@@ -160,11 +148,10 @@ class Run:
                 f"{names}: uploaded {START_LIMIT_SECONDS / 60:g} minutes ago and not begun; look at"
                 " the stack's alarms and its queue DeadLetters"
             )
-        pause = self._stack.poll_seconds
+        seconds = self._stack.poll_seconds
         if item.execution is None:
-            waited = time.monotonic() - item.uploaded
-            pause = min(max(pause, waited / 10), LONGEST_PAUSE_SECONDS)
-        item.due = time.monotonic() + max(pause, len(in_flight) / POLLS_A_SECOND)
+            seconds = pause(seconds, time.monotonic() - item.uploaded)
+        item.due = time.monotonic() + max(seconds, len(in_flight) / POLLS_A_SECOND)
         try:
             outcome = self._advance(item)
         except OverwrittenError as error:
@@ -232,23 +219,3 @@ class InFlight:
 
 def _failure(item: InFlight, error: str) -> Outcome:
     return Outcome(item.job, item.execution.arn if item.execution else None, error=error)
-
-
-class Patience:
-    """Waits while AWS is busy or out of reach: longer each time, but not for ever."""
-
-    def __init__(self) -> None:
-        self.renew()
-
-    def renew(self) -> None:
-        """Begin anew, since a call was answered."""
-        self._answered = time.monotonic()
-        self._pause = 1.0
-
-    def waits_out(self, error: Exception) -> bool:
-        """Wait if the error may pass; return False if it will not, or has lasted too long."""
-        if not passes(error) or time.monotonic() > self._answered + PATIENCE_SECONDS:
-            return False
-        time.sleep(self._pause)
-        self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
-        return True

@@ -7,17 +7,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from quantization_client import run
+from quantization_client import patience, run
 from quantization_client.follow import NotStartedError
 from quantization_client.jobs import Job, Outcome
 from quantization_client.journal import FOLDER
 from quantization_client.main import NO_STACK, main
-from quantization_client.run import (
-    MOST_UPLOADS,
-    PATIENCE_SECONDS,
-    START_LIMIT_SECONDS,
-    Run,
-)
+from quantization_client.patience import PATIENCE_SECONDS
+from quantization_client.run import MOST_UPLOADS, START_LIMIT_SECONDS, Run
 from tests.support.busy_account import BusyAccount, Clock, refusal
 
 PAST = 100_000
@@ -26,7 +22,8 @@ PAST = 100_000
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(run, "time", clock)
+    for module in (patience, run):
+        monkeypatch.setattr(module, "time", clock)
     return clock
 
 
@@ -141,12 +138,28 @@ def test_fault_that_passes_is_waited_out(
     account.fault = lambda name, now: error if name == call and 2 < now < 60 else None
     jobs = jobs_of(20)
     assert all_done(list(begin().outcomes(jobs)), jobs)
-    assert account.calls["put_object"] <= len(jobs) + 20  # Each upload once, and the tries.
+    assert account.calls["put_object"] <= len(jobs) + 30  # Each upload once, and the tries.
+
+
+def test_upload_that_is_broken_off_after_long_is_tried_again(
+    account: BusyAccount, begin: Callable[[], Run], jobs_of: Callable[[int], list[Job]]
+) -> None:
+    lost = iter([EndpointConnectionError(endpoint_url="https://s3")])
+
+    def fault(name: str, _now: float) -> Exception | None:
+        if name == "put_object" and (error := next(lost, None)):
+            account.clock.now += 2 * PATIENCE_SECONDS
+            return error
+        return None
+
+    account.fault = fault
+    jobs = jobs_of(1)
+    assert all_done(list(begin().outcomes(jobs)), jobs)
 
 
 @pytest.mark.parametrize("call", ["put_object", "list_objects_v2", "get_execution_history"])
 @pytest.mark.parametrize(
-    ("error", "patience"),
+    ("error", "waited"),
     [
         (refusal("ExpiredToken"), 0),
         (refusal("ExpiredTokenException"), 0),
@@ -162,14 +175,14 @@ def test_fault_that_stays_ends_the_run_and_the_same_command_goes_on(
     tmp_path: Path,
     call: str,
     error: Exception,
-    patience: float,
+    waited: float,
 ) -> None:
     account.fault = lambda name, now: error if name == call and now > 10 else None
     jobs = jobs_of(60)
     done: list[Outcome] = []
     with pytest.raises(type(error)):
         done.extend(begin().outcomes(jobs))
-    assert account.clock.now == pytest.approx(10 + patience, abs=120)
+    assert account.clock.now == pytest.approx(10 + waited, abs=120)
     uploaded = remembered(tmp_path)
 
     account.fault = lambda _name, _now: None
