@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from quantization_client.patience import patiently
 from quantization_client.stack import Stack
 
 FOLDER = ".backfill"
@@ -17,6 +18,8 @@ FOLDER = ".backfill"
 
 NEVER_BEGUN = "PENDING"
 """Status of a child that had not begun when the backfill ended."""
+
+RUNNING = "RUNNING"
 
 SHOWN_FAILURES = 20
 
@@ -66,10 +69,11 @@ class Summary:
 
 
 class Backfill:
-    """One execution of a backfill machine."""
+    """One execution of a backfill machine; `status` is what it was when it was looked at last."""
 
     def __init__(self, stack: Stack, execution: str) -> None:
         self.execution = execution
+        self.status = RUNNING
         self._stack = stack
 
     @classmethod
@@ -91,13 +95,20 @@ class Backfill:
         return cls(stack, started["executionArn"])
 
     def follow(self, show: Callable[[Counts], None]) -> str:
-        """Wait for its end, telling how far it is; return its status."""
+        """Wait for its end, telling how far it is; return its status.
+
+        Raises
+        ------
+        ClientError, BotoCoreError
+            If AWS refuses a look at it, or is busy or out of reach for long.
+        """
+        poll_seconds = self._stack.poll_seconds
         while True:
-            status = self._describe()["status"]
-            show(self.counts())
-            if status != "RUNNING":
-                return str(status)
-            time.sleep(self._stack.poll_seconds)
+            self.status = patiently(self._describe, poll_seconds)["status"]
+            show(patiently(self.counts, poll_seconds))
+            if self.status != RUNNING:
+                return self.status
+            time.sleep(poll_seconds)
 
     def counts(self) -> Counts:
         """Return how far it is."""

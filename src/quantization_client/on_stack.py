@@ -5,13 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from boto3.exceptions import Boto3Error
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from quantization.errors import InvalidOptions, UnreadablePalette
 from quantization_client import main as command
-from quantization_client.backfill import Backfill, upload_list
+from quantization_client.backfill import RUNNING, Backfill, upload_list
 from quantization_client.entry import INTERRUPTED
 from quantization_client.follow import NotStartedError
 from quantization_client.jobs import (
@@ -32,6 +30,7 @@ from quantization_client.main import (
     given_options,
     in_bucket,
 )
+from quantization_client.patience import AWS_ERRORS, patiently
 from quantization_client.recolor import Recoloring
 from quantization_client.run import Run
 from quantization_client.show import bucket_json_line, bucket_summary
@@ -88,7 +87,7 @@ class _Recoloring(Recoloring):
 def _aws_errors() -> Iterator[None]:
     try:
         yield
-    except (NotStartedError, BotoCoreError, Boto3Error, ClientError) as error:
+    except (NotStartedError, *AWS_ERRORS) as error:
         raise StackError(f"{error}; then the same command goes on") from error
 
 
@@ -103,26 +102,28 @@ def _backfill(options: argparse.Namespace, connect: Callable[[], Stack], console
         notes.print(f"execution {backfill.execution}", markup=False)
         with BucketDisplay(notes) as display:
             backfill.follow(display.update)
-        summary = backfill.summary()
+        summary = patiently(backfill.summary, stack.poll_seconds)
     except (UsageError, InvalidOptions, UnreadablePalette) as error:
         console.print(f"error: {error}", style="red", markup=False)
         return BAD_USAGE
-    except (StackError, BotoCoreError, ClientError) as error:
+    except (StackError, *AWS_ERRORS) as error:
         console.print(f"error: {error}", style="red", markup=False)
-        return NO_STACK
+        code = NO_STACK
     except KeyboardInterrupt:
-        if backfill:
-            console.print(
-                "the backfill goes on; to stop it: aws stepfunctions stop-execution"
-                f" --execution-arn {backfill.execution}",
-                markup=False,
-            )
-        return INTERRUPTED
-    if options.json:
-        print(bucket_json_line(summary))
-    elif not options.quiet:
-        Console(highlight=False, soft_wrap=True).print(bucket_summary(summary))
-    return SOME_FAILED if summary.failed or summary.status != "SUCCEEDED" else ALL_DONE
+        code = INTERRUPTED
+    else:
+        if options.json:
+            print(bucket_json_line(summary))
+        elif not options.quiet:
+            Console(highlight=False, soft_wrap=True).print(bucket_summary(summary))
+        return SOME_FAILED if summary.failed or summary.status != "SUCCEEDED" else ALL_DONE
+    if backfill and backfill.status == RUNNING:
+        console.print(
+            "the backfill goes on; to stop it: aws stepfunctions stop-execution"
+            f" --execution-arn {backfill.execution}",
+            markup=False,
+        )
+    return code
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:

@@ -2,19 +2,28 @@
 
 import io
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import boto3
 import pytest
+from botocore.exceptions import EndpointConnectionError
+from botocore.stub import Stubber
 from mypy_boto3_s3 import S3Client
 from mypy_boto3_stepfunctions import SFNClient
 
+from quantization_client import backfill, patience
 from quantization_client.backfill import SHOWN_FAILURES, Backfill, Counts
+from quantization_client.entry import INTERRUPTED
 from quantization_client.jobs import StackError
 from quantization_client.main import BAD_USAGE, NO_STACK, SOME_FAILED, command
 from quantization_client.on_stack import quantize
+from quantization_client.patience import PATIENCE_SECONDS
 from quantization_client.show import bucket_summary
 from quantization_client.stack import Stack
+from tests.support.busy_account import Clock, refusal
 
 RUN = "arn:aws:states:eu-west-1:123456789012:mapRun:machine/Object:run-1"
 COUNTS = {"total": 4, "running": 0, "succeeded": 3, "failed": 1, "timedOut": 0}
@@ -36,18 +45,24 @@ ROWS: dict[str, list[dict[str, Any]]] = {
 }
 
 
+Fault = Callable[[], BaseException | None]
+
+
 class States:
-    """Step Functions, where a backfill runs for two looks."""
+    """Step Functions, where a backfill runs for two looks; `fault` may go wrong before one."""
 
     def __init__(self) -> None:
         self.started: list[dict[str, Any]] = []
         self.looks = 0
+        self.fault: Fault = lambda: None
 
     def start_execution(self, **arguments: Any) -> dict[str, str]:
         self.started.append(arguments)
         return {"executionArn": "arn"}
 
     def describe_execution(self, executionArn: str) -> dict[str, str]:  # noqa: N803 - as boto3 has it
+        if error := self.fault():
+            raise error
         self.looks += 1
         return {"status": "RUNNING" if self.looks < 3 else "SUCCEEDED"}
 
@@ -65,6 +80,7 @@ class Results:
         NoSuchKey = KeyError
 
     def __init__(self) -> None:
+        self.fault: Fault = lambda: None
         self.objects = {
             f".backfill/run-1/{name}.jsonl": "".join(json.dumps(row) + "\n" for row in rows)
             for name, rows in ROWS.items()
@@ -73,6 +89,8 @@ class Results:
         self.objects[".backfill/run-1/manifest.json"] = json.dumps({"ResultFiles": files})
 
     def get_object(self, Bucket: str, Key: str) -> dict[str, "Body"]:  # noqa: N803
+        if error := self.fault():
+            raise error
         return {"Body": Body(self.objects[Key].encode())}
 
 
@@ -216,3 +234,104 @@ def test_stack_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) -> 
         raise StackError("no stack named 'none' is deployed")
 
     assert quantize(options, connect) == NO_STACK
+
+
+LOST = EndpointConnectionError(endpoint_url="https://states")
+GOES_ON = "the backfill goes on; to stop it: aws stepfunctions stop-execution --execution-arn arn"
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    for module in (backfill, patience):
+        monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def slow_stack(stack: Stack, clock: Clock) -> Stack:
+    """Return the stack, looked at once a second."""
+    return replace(stack, poll_seconds=1)
+
+
+def for_a_minute(clock: Clock, error: Exception) -> Fault:
+    return lambda: error if clock.now < 60 else None
+
+
+@pytest.mark.parametrize("at", ["states", "results"])
+@pytest.mark.parametrize(
+    "error", [LOST, refusal("ThrottlingException"), refusal("InternalError", 500)]
+)
+def test_fault_that_passes_is_waited_out(
+    slow_stack: Stack,
+    clock: Clock,
+    at: str,
+    error: Exception,
+    request: pytest.FixtureRequest,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    request.getfixturevalue(at).fault = for_a_minute(clock, error)
+
+    assert run(slow_stack, "--bucket-prefix", "") == SOME_FAILED
+
+    said = capsys.readouterr()
+    assert "2 quantized" in said.out
+    assert said.err.splitlines() == ["execution arn"]
+    assert clock.now == pytest.approx(60, abs=15)
+
+
+@pytest.mark.parametrize(
+    ("error", "waited"), [(LOST, PATIENCE_SECONDS), (refusal("ExpiredTokenException"), 0)]
+)
+def test_fault_that_stays_ends_the_command_but_not_the_backfill(
+    slow_stack: Stack,
+    states: States,
+    clock: Clock,
+    error: Exception,
+    waited: float,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    looked = iter([None])
+    states.fault = lambda: next(looked, error)
+
+    assert run(slow_stack, "--bucket-prefix", "") == NO_STACK
+
+    assert capsys.readouterr().err.splitlines()[1:] == [f"error: {error}", GOES_ON]
+    assert clock.now == pytest.approx(1 + waited, abs=15)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(refusal("AccessDenied", 403), NO_STACK), (KeyboardInterrupt(), INTERRUPTED)],
+)
+@pytest.mark.parametrize(("at", "goes_on"), [("states", True), ("results", False)])
+def test_backfill_is_said_to_go_on_only_while_it_runs(
+    slow_stack: Stack,
+    error: BaseException,
+    code: int,
+    at: str,
+    goes_on: bool,
+    request: pytest.FixtureRequest,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    request.getfixturevalue(at).fault = lambda: error
+
+    assert run(slow_stack, "--bucket-prefix", "") == code
+
+    assert (GOES_ON in capsys.readouterr().err.splitlines()) == goes_on
+
+
+def test_list_that_s3_refuses_is_told_in_one_line(
+    stack: Stack, states: States, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = tmp_path / "keys.txt"
+    keys.write_text("a.png\n")
+    s3 = boto3.client("s3", "eu-west-1", aws_access_key_id="id", aws_secret_access_key="key")
+    with Stubber(s3) as stubber:
+        stubber.add_client_error("put_object", "AccessDenied", "Access Denied", 403)
+        assert run(replace(stack, s3=s3), "--bucket-list", str(keys)) == NO_STACK
+
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"error: Failed to upload {keys} to work/lists/")
+    assert "AccessDenied" in said
+    assert not states.started
