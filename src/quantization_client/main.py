@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
 import shtab
+from msgspec import Meta
 from rich.console import Console
 
 import quantization
@@ -41,6 +43,9 @@ from quantization_client.live import Display
 from quantization_client.show import failure, json_line, print_summary
 
 ALL_DONE, SOME_FAILED, BAD_USAGE, NO_STACK = 0, 1, 2, 3
+
+ONLY_FOR_FILES: tuple[str, ...] = ("--out", "--force", "--again", "--open")
+ONLY_IN_BUCKET: tuple[str, ...] = ("--suffix", "--max-concurrency", "--tolerated-failures")
 
 MakeRunner = Callable[[Request, ProgressCallback], JobRunner]
 """Makes what does as it is asked and tells how far each image is. Raises `StackError` or
@@ -112,6 +117,24 @@ def in_bucket(options: argparse.Namespace) -> bool:
     return any(source is not None for source in named)
 
 
+def refuse_idle(options: argparse.Namespace) -> None:
+    """Refuse options that do nothing for the images that are named.
+
+    Raises
+    ------
+    UsageError
+    """
+    sources = "--bucket-prefix, --bucket-list or --bucket-inventory"
+    if in_bucket(options):
+        idle, advice = ONLY_FOR_FILES, f"only for image files; leave out this or {sources}"
+    else:
+        idle, advice = ONLY_IN_BUCKET, f"only for images in the bucket; name them with {sources}"
+    for flag in idle:
+        value = getattr(options, flag.removeprefix("--").replace("-", "_"))
+        if value is not None and value is not False:
+            raise UsageError(f"{flag}: {advice}")
+
+
 def command() -> argparse.ArgumentParser:
     """Return the parser of the command `quantize`."""
     command = parser("quantize", __doc__)
@@ -134,6 +157,7 @@ def quantize(options: argparse.Namespace, runner: MakeRunner) -> int:
     notes = Console(stderr=True, highlight=False, soft_wrap=True, quiet=options.quiet)
     outcomes: list[Outcome] = []
     try:
+        refuse_idle(options)
         with tempfile.TemporaryDirectory() as scratch:
             find = _request_again if options.again else _request
             request = find(options, Path(scratch))
@@ -329,14 +353,29 @@ def _add_bucket_arguments(parser: argparse.ArgumentParser) -> None:
         "--suffix", metavar="SUFFIX", help="only keys that end with SUFFIX, such as .jpg"
     )
     bucket.add_argument(
-        "--max-concurrency", type=int, metavar="N", help="images at the same time; default: 30"
+        "--max-concurrency",
+        type=_reader(Annotated[int, Meta(ge=1)], "a whole number from 1"),
+        metavar="N",
+        help="images at the same time; default: 30",
     )
     bucket.add_argument(
         "--tolerated-failures",
-        type=float,
+        type=_reader(Annotated[float, Meta(ge=0, le=100)], "a number from 0 to 100"),
         metavar="PERCENT",
         help="stop once more than PERCENT of the images have failed; default: 10",
     )
+
+
+def _reader(kind: Any, phrase: str) -> Callable[[str], Any]:
+    """Return what reads a flag's value as a type of msgspec, which is described in a phrase."""
+
+    def read(text: str) -> Any:
+        try:
+            return msgspec.convert(text, kind, strict=False)
+        except msgspec.ValidationError as error:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {phrase}") from error
+
+    return read
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

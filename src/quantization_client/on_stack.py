@@ -29,6 +29,7 @@ from quantization_client.main import (
     SOME_FAILED,
     given_options,
     in_bucket,
+    refuse_idle,
 )
 from quantization_client.patience import AWS_ERRORS, patiently
 from quantization_client.recolor import Recoloring
@@ -128,6 +129,7 @@ def _backfill(options: argparse.Namespace, connect: Callable[[], Stack], console
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
     """Return the backfill's input but for where its list is read."""
+    refuse_idle(options)
     if options.images:
         raise UsageError("name files or images in the bucket, not both")
     settings = {

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -225,6 +226,51 @@ def test_files_and_the_bucket_are_not_mixed(
     assert run(stack, "--bucket-prefix", "a", str(tmp_path)) == BAD_USAGE
     assert run(stack, "--bucket-list", str(tmp_path / "none")) == BAD_USAGE
     assert not states.started
+
+
+@pytest.mark.parametrize(
+    "given", [["--out", "out"], ["--force"], ["--again", "a.json"], ["--open"]]
+)
+def test_options_of_files_are_refused_beside_the_bucket(
+    stack: Stack, states: States, given: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(stack, "--bucket-prefix", "a", *given) == BAD_USAGE
+    assert f"{given[0]}: only for image files" in capsys.readouterr().err
+    assert not states.started
+
+
+def test_options_of_the_bucket_are_refused_without_it(
+    stack: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    group = command().format_help().partition("images in the bucket:\n")[2].partition("\n\n")[0]
+    flags = re.findall("^  (--[a-z-]+)", group, re.MULTILINE)
+    others = [flag for flag in flags if not flag.startswith("--bucket-")]
+    assert len(others) > 2
+    for flag in others:
+        assert run(stack, str(tmp_path), flag, "1") == BAD_USAGE
+        assert f"{flag}: only for images in the bucket" in capsys.readouterr().err
+
+
+def test_no_tolerated_failure_is_asked_for(stack: Stack, states: States) -> None:
+    run(stack, "--bucket-prefix", "a", "--tolerated-failures", "0", "--max-concurrency", "1")
+    (started,) = states.started
+    assert json.loads(started["input"])["tolerated_failure_percentage"] == 0
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "said"),
+    [
+        *(("--max-concurrency", n, "a whole number from 1") for n in ("0", "-1", "1.5", "x")),
+        *(("--tolerated-failures", n, "a number from 0 to 100") for n in ("-1", "101", "nan", "x")),
+    ],
+)
+def test_numbers_that_aws_refuses_or_takes_otherwise_are_bad_usage(
+    flag: str, value: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command().parse_args(["--stack", "any", "--bucket-prefix", "a", f"{flag}={value}"])
+    assert ended.value.code == BAD_USAGE
+    assert f"argument {flag}: {value!r} is not {said}" in capsys.readouterr().err
 
 
 def test_stack_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) -> None:

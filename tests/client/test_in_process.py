@@ -18,7 +18,7 @@ from quantization_client import in_process
 from quantization_client.in_process import LocalRun
 from quantization_client.jobs import Job, Outcome, Progress
 from quantization_client.journal import FOLDER
-from quantization_client.main import ALL_DONE, SOME_FAILED, main
+from quantization_client.main import ALL_DONE, BAD_USAGE, SOME_FAILED, main
 from tests.support.fixtures import PngMaker
 
 
@@ -122,6 +122,13 @@ def test_bucket_takes_a_stack(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--bucket-prefix", ""])
     assert ended.value.code == 2
     assert "give --stack" in capsys.readouterr().err
+
+
+def test_option_of_the_bucket_is_refused_in_this_process(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(pictures), "--out", str(tmp_path / "out"), "--suffix", ".jpg"]) == BAD_USAGE
+    assert "--suffix: only for images in the bucket" in capsys.readouterr().err
 
 
 AWS = {"boto3", "botocore", "aws_lambda_powertools"}
