@@ -9,6 +9,7 @@ with quick_imports():
     import time
     from collections.abc import Iterator
     from concurrent.futures import ThreadPoolExecutor, as_completed
+    from dataclasses import replace
     from pathlib import Path
 
     import joblib
@@ -74,10 +75,14 @@ class LocalRun:
         processors = joblib.cpu_count()
         at_once = min(processors, MOST_AT_ONCE, max(1, len(jobs)))
         with ThreadPoolExecutor(at_once) as pool:
-            futures = [pool.submit(self._outcome, job, processors // at_once) for job in jobs]
+            cores = processors // at_once
+            futures = {pool.submit(self._outcome, job, cores): job for job in jobs}
             try:
                 for future in as_completed(futures):
-                    yield future.result()
+                    if defect := future.exception():
+                        yield _broken(futures[future], defect)
+                    else:
+                        yield future.result()
             finally:
                 self._stopped.set()
                 for future in futures:
@@ -112,7 +117,7 @@ class LocalRun:
             entry = Entry(status.st_size, status.st_mtime_ns, _NO_BUCKET, self._given, done=True)
             self._journal.write(job.name, entry)
         except (RefusedImage, OSError, MemoryError) as error:
-            return Outcome(job, error=f"{type(error).__name__}: {error}")
+            return _failed(job, error)
         return Outcome(job, seconds=time.monotonic() - start, result=quantized.result, files=files)
 
 
@@ -141,10 +146,20 @@ class LocalRecoloring:
                 recolored = recolor_again(job.path, self._result, self._k)
                 files = recolored.write(self._out / job.stem)
             except (RefusedImage, OSError, MemoryError) as error:
-                yield Outcome(job, error=f"{type(error).__name__}: {error}")
+                yield _failed(job, error)
             else:
                 seconds = time.monotonic() - start
                 yield Outcome(job, seconds=seconds, result=recolored.result, files=files)
+
+
+def _failed(job: Job, error: BaseException) -> Outcome:
+    return Outcome(job, error=f"{type(error).__name__}: {error}")
+
+
+def _broken(job: Job, defect: BaseException) -> Outcome:
+    """Return the outcome of an image that ran into an error that nobody foresaw."""
+    defect.add_note(f"while {job.label} was quantized")
+    return replace(_failed(job, defect), defect=defect)
 
 
 def local_runner(request: Request, show: ProgressCallback) -> JobRunner:

@@ -78,6 +78,8 @@ class Outcome:
         What was written: "image", "result" and so on.
     error : str
         Why there is no result; empty where there is.
+    defect : BaseException or None
+        The error itself, where nobody foresaw it.
     """
 
     job: Job
@@ -86,6 +88,7 @@ class Outcome:
     result: Result | None = None
     files: dict[str, Path] = field(default_factory=dict)
     error: str = ""
+    defect: BaseException | None = None
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,15 @@ def quantize(options: argparse.Namespace, runner: MakeRunner) -> int:
         code = INTERRUPTED
     if outcomes:
         _tell(options, request.in_order(outcomes), errors, notes)
+    if code == SOME_FAILED:
+        _raise_first_defect(outcomes)
     return code
+
+
+def _raise_first_defect(outcomes: list[Outcome]) -> None:
+    """Show where the code is wrong, now that all images had their turn."""
+    if defect := next((outcome.defect for outcome in outcomes if outcome.defect), None):
+        raise defect
 
 
 def _request(options: argparse.Namespace, scratch: Path) -> Request:

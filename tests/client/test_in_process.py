@@ -8,13 +8,15 @@ import time
 from collections.abc import Generator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from quantization import quantize
+from quantization.in_process import Quantized, quantize_with
 from quantization_client import in_process
+from quantization_client.entry import INTERRUPTED
 from quantization_client.in_process import LocalRun
 from quantization_client.jobs import Job, Outcome, Progress
 from quantization_client.journal import FOLDER
@@ -72,6 +74,48 @@ def test_image_that_is_refused_is_named_in_one_line(
     assert (
         f"{bad}: UnsupportedImage: this is a text, which is not read; upload an image file" in said
     )
+
+
+@pytest.fixture
+def defect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a.png, the first image, run into an error that nobody foresaw."""
+
+    def quantize(path: Path, *given: Any, **named: Any) -> Quantized:
+        if path.name == "a.png":
+            raise ZeroDivisionError("a defect")
+        return quantize_with(path, *given, **named)
+
+    monkeypatch.setattr(in_process, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(in_process, "quantize_with", quantize)
+
+
+@pytest.mark.usefixtures("defect")
+def test_defect_is_raised_when_the_other_images_are_done(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ZeroDivisionError) as raised:
+        main([str(pictures), "--out", str(tmp_path / "out"), "--json", "--k", "4"])
+
+    assert raised.value.__notes__ == [f"while {pictures / 'a.png'} was quantized"]
+    told = {line["image"]: line for line in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert told[str(pictures / "a.png")]["error"] == "ZeroDivisionError: a defect"
+    for name in ("b.png", "c.png"):
+        assert told[str(pictures / name)]["status"] == "done"
+        assert (tmp_path / "out" / name).exists()
+
+
+@pytest.mark.usefixtures("defect")
+def test_ctrl_c_after_a_defect_ends_the_command_at_once(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("quantization_client.main.json_line", interrupt)
+
+    assert main([str(pictures), "--out", str(tmp_path / "out"), "--json"]) == INTERRUPTED
+
+    assert not (tmp_path / "out/c.png").exists()
 
 
 def test_interrupted_run_is_gone_on_with(pictures: Path, tmp_path: Path) -> None:
