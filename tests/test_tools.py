@@ -4,19 +4,23 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.model import OperationModel
 from mypy_boto3_cloudformation import CloudFormationClient
 from mypy_boto3_s3 import S3Client
+from samcli.yamlhelper import yaml_parse
 
 from emulator.engine import ROOT
 from tools import samconfig
 from tools.delete import delete
+from tools.deploy import LONGEST_STACK_NAME, check_stack_name
 
 CONFIGURATION = """\
 [default.global.parameters]
@@ -80,6 +84,25 @@ def test_region_is_asked_for_before_the_build(
     assert code != 0
     assert "AWS_DEFAULT_REGION" in said
     assert called == []
+
+
+def test_longest_stack_name_is_that_whose_machines_aws_creates() -> None:
+    model = boto3.client("stepfunctions", "us-east-1").meta.service_model
+    given = model.operation_model("CreateStateMachine").input_shape
+    assert given
+    resources = yaml_parse((ROOT / "template.yml").read_text())["Resources"].values()
+    machines = (r["Properties"] for r in resources if r["Type"].endswith("::StateMachine"))
+    suffixes = [
+        machine["Name"]["Fn::Sub"].removeprefix("${AWS::StackName}")
+        for machine in machines
+        if "Name" in machine
+    ]
+    assert max(map(len, suffixes)) + LONGEST_STACK_NAME == given.members["name"].metadata["max"]
+
+    longest = samconfig.Environment("default", "x" * LONGEST_STACK_NAME, None, {})
+    check_stack_name(longest)
+    with pytest.raises(samconfig.ConfigurationError, match="choose one of at most"):
+        check_stack_name(replace(longest, stack_name=longest.stack_name + "x"))
 
 
 class OneStack:

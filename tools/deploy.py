@@ -16,6 +16,11 @@ from emulator.deploy import DEPLOYED, DeployError, build
 from emulator.engine import ROOT
 from tools import samconfig
 
+LONGEST_STACK_NAME = 61
+"""A state machine's name has at most 80 characters, and one is STACK-backfill-inventory.
+https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html
+"""
+
 NO_REGION = """\
 error: no AWS region is set. Set one of
   AWS_DEFAULT_REGION=eu-central-1         in the shell; sam does not read AWS_REGION
@@ -40,6 +45,7 @@ def main() -> int:
         if not (arguments.build_only or environment.region or boto3.Session().region_name):
             print(NO_REGION.format(environment.name), file=sys.stderr)
             return 1
+        check_stack_name(environment)
         template = build(parameters["Architecture"]) / DEPLOYED
     except (samconfig.ConfigurationError, DeployError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -56,6 +62,20 @@ def main() -> int:
         cwd=ROOT,
         check=False,
     ).returncode
+
+
+def check_stack_name(environment: samconfig.Environment) -> None:
+    """Refuse a name with which AWS would begin to create the stack, and fail.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    if len(environment.stack_name) > LONGEST_STACK_NAME:
+        raise samconfig.ConfigurationError(
+            f"the stack name {environment.stack_name} has {len(environment.stack_name)} characters;"
+            f" choose one of at most {LONGEST_STACK_NAME} in {samconfig.FILE.name}"
+        )
 
 
 def _pair(text: str) -> tuple[str, str]:
