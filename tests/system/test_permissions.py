@@ -1,9 +1,12 @@
 """Each role may do what its function does and nothing else, with IAM enforced by an engine.
 
+And a user with the permissions of docs/operations.md may do what the command does.
+
 Not shown here: logs, traces and keys, which the functions do not ask the engine for.
 """
 
 import json
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +18,9 @@ from samcli.yamlhelper import yaml_parse
 from emulator import engine
 from emulator.deploy import deploy
 from quantization_client.backfill import Backfill, upload_list
-from quantization_client.stack import find_stack
+from quantization_client.main import ALL_DONE, NO_STACK, command
+from quantization_client.on_stack import quantize
+from quantization_client.stack import Stack, find_stack
 from tests.support.cloud import free_port
 from tests.support.fixtures import Aws, ImageMaker
 from tests.support.service import Execution, Service
@@ -235,3 +240,70 @@ def test_each_role_is_denied_what_it_should_not_have(
             allowed = {r["EvalActionName"] for r in simulated if r["EvalDecision"] == "allowed"}
             expected = {action for action, at in may if at == where}
             assert allowed == expected, (role, where)
+
+
+def documented(what: str, stack: Stack) -> dict[str, list[dict[str, Any]]]:
+    """Return the statements that the page lists for a use of the command, by its columns."""
+    page = (engine.ROOT / "docs/operations.md").read_text()
+    (row,) = re.findall(rf"^\| {what} \| (.*) \| (.*) \|$", page, re.MULTILINE)
+
+    def statement(part: str) -> dict[str, Any]:
+        name = part.partition(": ")[0].split()[-1]
+        bucket = getattr(stack, f"{name}_bucket")
+        resources = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
+        return allow(re.findall("`(s3:[A-Za-z]+)`", part), resources)
+
+    return {
+        "buckets": [statement(part) for part in row[0].split("; ")],
+        "states": [allow(re.findall("`(states:[A-Za-z]+)`", row[1]), "*")],
+    }
+
+
+def allow(actions: list[str], resources: str | list[str]) -> dict[str, Any]:
+    assert actions
+    return {"Effect": "Allow", "Action": actions, "Resource": resources}
+
+
+@pytest.fixture(scope="module")
+def user(iam: Any) -> tuple[Callable[[list[dict[str, Any]]], None], dict[str, str]]:
+    """Make a user; return what sets all that they may do, and the variables of their key."""
+    iam.create_user(UserName="user")
+    key = iam.create_access_key(UserName="user")["AccessKey"]
+
+    def may(statements: list[dict[str, Any]]) -> None:
+        described = allow(["cloudformation:DescribeStacks"], "*")
+        policy = {"Version": "2012-10-17", "Statement": [described, *statements]}
+        iam.put_user_policy(UserName="user", PolicyName="all", PolicyDocument=json.dumps(policy))
+
+    return may, {
+        "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+    }
+
+
+def test_command_needs_the_permissions_that_the_page_lists(
+    service: Service,
+    user: tuple[Callable[[list[dict[str, Any]]], None], dict[str, str]],
+    image: ImageMaker,
+    tmp_path: Path,
+) -> None:
+    may, key = user
+    place = engine.aws_environment(service.stack.s3.meta.endpoint_url) | key
+    picture, out, keys = tmp_path / "user.png", tmp_path / "out", tmp_path / "keys.txt"
+    picture.write_bytes(image())
+    keys.write_text("user.png\n")
+
+    def run(*arguments: object) -> int:
+        options = command().parse_args(["--stack", engine.STACK_NAME, *map(str, arguments)])
+        return quantize(options, lambda: find_stack(engine.STACK_NAME, place))
+
+    for what, arguments in {
+        "image files": [picture, "--out", out],
+        "with `--again`": ["--again", out / "user.json", "--k", 3],
+        "images in the bucket": ["--bucket-list", keys],
+    }.items():
+        statements = documented(what, service.stack)
+        may(statements["buckets"])
+        assert run(*arguments) == NO_STACK, what
+        may([*statements["buckets"], *statements["states"]])
+        assert run(*arguments) == ALL_DONE, what
