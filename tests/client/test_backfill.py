@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
@@ -368,11 +367,14 @@ def test_backfill_is_said_to_go_on_only_while_it_runs(
 
 
 def test_list_that_s3_refuses_is_told_in_one_line(
-    stack: Stack, states: States, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    stack: Stack,
+    states: States,
+    s3: S3Client,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     keys = tmp_path / "keys.txt"
     keys.write_text("a.png\n")
-    s3 = boto3.client("s3", "eu-west-1", aws_access_key_id="id", aws_secret_access_key="key")
     with Stubber(s3) as stubber:
         stubber.add_client_error("put_object", "AccessDenied", "Access Denied", 403)
         assert run(replace(stack, s3=s3), "--bucket-list", str(keys)) == NO_STACK
