@@ -9,6 +9,7 @@ and executions live in memory, and the rest in `.engine/state/PORT`.
 
 import argparse
 import fcntl
+import hashlib
 import os
 import shutil
 import signal
@@ -133,6 +134,11 @@ def state_directory(port: int) -> Path:
 def log_file(port: int) -> Path:
     """Return where the engine on this port writes its log."""
     return state_directory(port) / "engine.log"
+
+
+def unpacked(state: Path, archive: bytes) -> Path:
+    """Return the folder that an engine unpacks the zip file of a function or a layer to."""
+    return state / "unpacked" / hashlib.sha256(archive).hexdigest()
 
 
 def start(port: int | None = None, settings: Mapping[str, str] | None = None) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from emulator import deploy as module
-from emulator import engine
+from emulator import engine, layers
 from emulator.deploy import DeployError, deploy
 
 
@@ -25,8 +25,10 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
 
     monkeypatch.setattr(module, "_sam", sam)
     monkeypatch.setattr(module, "_finish", lambda *_: None)
+    monkeypatch.setattr(layers, "hand_over", lambda *_: None)
     monkeypatch.setattr(module, "BUILDS", tmp_path / "builds")
     monkeypatch.setattr(engine, "start", engine.endpoint)
+    monkeypatch.setattr(engine, "check_port_is_free", lambda *_: None)
     monkeypatch.setattr(engine, "state_directory", lambda _port: tmp_path)
     return called
 
@@ -39,6 +41,38 @@ def test_two_at_once_deploy_once(calls: list[str]) -> None:
         thread.join()
 
     assert calls == ["build", "deploy"]
+
+
+def test_engine_starts_while_the_stack_is_built(
+    calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_port: int) -> str:
+        deadline = time.monotonic() + 10
+        while "build" not in calls:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        raise engine.StartError("it did not")
+
+    monkeypatch.setattr(engine, "start", start)
+
+    with pytest.raises(engine.StartError):
+        deploy(4566)
+
+    assert calls == ["build"]
+
+
+def test_port_of_another_program_is_told_before_anything_is_built(
+    calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(port: int, variable: str) -> None:
+        raise engine.PortTakenError(f"{variable} {port}")
+
+    monkeypatch.setattr(engine, "check_port_is_free", check)
+
+    with pytest.raises(engine.PortTakenError):
+        deploy(4566)
+
+    assert calls == []
 
 
 def test_other_parameters_do_not_build_anew_but_other_sources_do(

@@ -1,6 +1,5 @@
 """Patches in Lambda: how Python functions are unpacked, started and run."""
 
-import hashlib
 import io
 import json
 import os
@@ -13,6 +12,7 @@ from typing import Any
 
 from ministack.services import lambda_svc
 
+from emulator.engine import unpacked
 from emulator.environments import Environment, Function, Invocation, Pool
 from emulator.patches.patching import patch
 
@@ -129,8 +129,8 @@ def _variables(config: dict[str, Any]) -> dict[str, str]:
 
 
 def _unpacked(archive: bytes) -> Path:
-    """Unpack a function or a layer, once for each content."""
-    directory = STATE / "unpacked" / hashlib.sha256(archive).hexdigest()
+    """Unpack a function or a layer, unless it was, or `emulator.layers` has put it there."""
+    directory = unpacked(STATE, archive)
     with _unpacking:
         if not directory.exists():
             partial = directory.with_suffix(".partial")

@@ -11,6 +11,7 @@ import importlib.util
 import marshal
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -107,8 +108,9 @@ def install(requirements: Path, target: Path, platform: str) -> None:
     # and where the build machine has libvips too, pyvips must not find it.
     options += ["--no-binary", "pyvips"]
     environment = {**os.environ, "PKG_CONFIG_LIBDIR": os.devnull}
-    # uv's cache is linked to by other environments: a copy may be changed.
-    options += ["--link-mode", "copy", "--target", str(target)]
+    # uv's cache and other environments share these files, which take up the disk only once. So they
+    # may be removed or replaced, but never changed.
+    options += ["--link-mode", "hardlink", "--target", str(target)]
     command = [uv, "pip", "install", *options, "--requirements", str(requirements)]
     subprocess.run(command, check=True, env=environment)  # noqa: S603
 
@@ -151,10 +153,21 @@ def compile_module(module: Path, name: str) -> None:
 
 
 def set_modes(target: Path) -> None:
-    """Set the modes that Lambda needs, whatever the umask of the build machine."""
-    target.chmod(0o755)
-    for path in target.rglob("*"):
-        path.chmod(0o755 if path.is_dir() else 0o644)
+    """Set the modes that Lambda needs, whatever the umask of the build machine.
+
+    A file that is executable, as libraries are in many wheels, stays executable. A file that others
+    link to is replaced by a copy.
+    """
+    for path in [target, *target.rglob("*")]:
+        about = path.stat()
+        mode = 0o755 if about.st_mode & stat.S_IXUSR else 0o644
+        if stat.S_IMODE(about.st_mode) == mode:
+            continue
+        if path.is_file() and about.st_nlink > 1:
+            content = path.read_bytes()
+            path.unlink()
+            path.write_bytes(content)
+        path.chmod(mode)
 
 
 def files(target: Path) -> Iterator[Path]:

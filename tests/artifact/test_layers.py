@@ -6,6 +6,7 @@ import json
 import marshal
 import os
 import pkgutil
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from PIL import Image as Pillow
 
 from emulator.deploy import ARCHITECTURE
 from emulator.engine import ROOT
+from tests.support.budgets import BUILDER
 from tests.support.built import ARCHITECTURES, files, functions
 from tests.support.heic import heic
 from tests.support.sandbox import Sandbox
@@ -127,6 +129,37 @@ def test_a_layer_over_its_limit_is_not_built(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert "may take 1,000,000" in done.stderr
     assert "aws_lambda_powertools" in done.stderr
+
+
+def test_file_that_others_link_to_is_not_changed(tmp_path: Path) -> None:
+    layer = tmp_path / "layer"
+    layer.mkdir()
+    for name, mode in [("plain", 0o600), ("library", 0o700), ("as it should be", 0o644)]:
+        (tmp_path / name).write_text(name)
+        (tmp_path / name).chmod(mode)
+        os.link(tmp_path / name, layer / name)
+
+    BUILDER["set_modes"](layer)
+
+    about = {path.name: path.stat() for path in layer.iterdir()}
+    assert {name: stat.S_IMODE(status.st_mode) for name, status in about.items()} == {
+        "plain": 0o644,
+        "library": 0o755,
+        "as it should be": 0o644,
+    }
+    assert about["as it should be"].st_nlink == 2
+    assert stat.S_IMODE((tmp_path / "plain").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "library").stat().st_mode) == 0o700
+    assert (layer / "plain").read_text() == "plain"
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_layer_takes_the_disk_once(build: Callable[[str], Path], architecture: str) -> None:
+    """sam's cache has the same files as the build."""
+    cached = {path.stat().st_ino for path in files(build(architecture).with_name("cache"))}
+    for layer in LAYERS.values():
+        for path in files(build(architecture) / layer):
+            assert path.stat().st_ino in cached, path
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
