@@ -1,14 +1,17 @@
 """Time what a newcomer waits for: from `git clone` to the first picture, and the disk that takes.
 
-python -m benchmarks.first_picture [--ways uvx pip service] [--warm] [--port 4598]
+python -m benchmarks.first_picture [--ways uvx pip service] [--runs 3] [--warm] [--port 4598]
 
-Each way begins in an empty folder, with no package in any cache and no Python but those of the
-system; with --warm the caches of this machine are used, and the disk is counted without them.
+Each way begins in an empty folder, with empty caches, and with no Python and no uv but the
+system's. The disk is that of all it leaves, the clone and the caches included. With --warm the
+caches of this machine are used and not counted. The time that this saves is that of waiting for the
+network and of unpacking.
 """
 
 import argparse
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -38,9 +41,12 @@ def try_out(way: str, folder: Path, port: int, *, warm: bool) -> tuple[float, in
     """Return the seconds to the first picture, and the MB of disk then."""
     own = {} if warm else {name: str(folder / path) for name, path in CACHES.items()}
     environment = os.environ | own | {"ENGINE_PORT": str(port)}
-    # Make would set up what the environment that runs this has already.
-    for name in ("VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+    # Make would set up what the environment that runs this has already, or take its arguments.
+    for name in ("VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "ARGS"):
         environment.pop(name, None)
+    if way != "uvx":
+        places = environment["PATH"].split(os.pathsep)
+        environment["PATH"] = os.pathsep.join(p for p in places if ROOT not in Path(p).parents)
     command, after = WAYS[way]
     clone = folder / "clone"
     start = time.perf_counter()
@@ -67,6 +73,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--runs", type=int, default=1, help="of which the mean is printed")
     parser.add_argument("--warm", action="store_true", help="use this machine's caches")
     parser.add_argument("--port", type=int, default=4598, help="of the engine of `make run`")
     arguments = parser.parse_args()
@@ -76,9 +83,12 @@ def main() -> None:
         if way == "uvx" and not shutil.which("uvx"):
             print("uvx is not installed: left out", file=sys.stderr)
             continue
-        with tempfile.TemporaryDirectory() as folder:
-            seconds, megabytes = try_out(way, Path(folder), arguments.port, warm=arguments.warm)
-        lines.append([f"`{WAYS[way][0]}`", f"{seconds:.0f}", megabytes])
+        tries = []
+        for _ in range(arguments.runs):
+            with tempfile.TemporaryDirectory() as folder:
+                tries.append(try_out(way, Path(folder), arguments.port, warm=arguments.warm))
+        seconds, megabytes = (statistics.mean(values) for values in zip(*tries, strict=True))
+        lines.append([f"`{WAYS[way][0]}`", f"{seconds:.0f}", f"{megabytes:.0f}"])
     print(f"{load}\n\n{table(['after `git clone`', 's', 'MB'], lines)}")
 
 
