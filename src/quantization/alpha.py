@@ -6,9 +6,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from quantization.nearest import squared_distances
+
 MOST_ENTRIES = 256
 
 _BLOCK_PIXELS = 2**16
+
+_KEPT_OPAQUE = 16
+"""So many colors, those of most opaque pixels, never give way to opacities."""
+
+_ROUNDS = 2
+"""More of them change nothing that is seen."""
+
+_BLOCK_PAIRS = 2**12
+
+_OPACITY = 255
+"""The part of a pair's number, 256 color + opacity, that is its opacity."""
+
+_Pairs = NDArray[np.intp]
 
 
 def join_alpha(
@@ -16,10 +31,11 @@ def join_alpha(
 ) -> NDArray[np.uint8]:
     """Turn labels into indices of pairs of color and opacity, as an indexed PNG wants them.
 
-    Every opacity is kept if the pairs that occur fit into 256 entries. Otherwise neighboring
-    opacities of a color share one, for the least squared error over all pixels: a wide shadow gets
-    many, the rim of a few pixels one or, if it is hardly visible, none. Opaque and fully
-    transparent pixels are exact in any case; the latter share one entry, whatever color they hide.
+    Every pixel keeps its color and opacity if the pairs that occur fit into 256 entries. Otherwise
+    similar pairs share one, for the least squared error over all pixels, drawn on white and on
+    black: a wide shadow gets many, the rim of a few pixels one or, if it is hardly visible, none.
+    Opaque pixels stay opaque, and keep the 16 colors that most of them have. Fully transparent
+    pixels stay so, in one entry, whatever color they hide.
 
     Parameters
     ----------
@@ -35,27 +51,20 @@ def join_alpha(
     entries : uint8 array of shape (n, 4), n <= 256
         RGBA levels: first the colors that opaque pixels have, in the order of `palette`.
     """
-    counts = _joint_counts(labels, alpha, len(palette))
-    drawn = _fewer_opacities(counts)
-    color, opacity = np.nonzero(counts)
-    pairs = np.zeros(counts.shape, dtype=np.bool_)
-    pairs[color, drawn[color, opacity]] = True
-
-    color, level = np.nonzero(pairs[:, 1:])
-    level += 1
-    order = np.lexsort((color, -level))
-    color, level = color[order], level[order]
-    entries = np.concatenate([palette[color], level[:, None]], axis=1).astype(np.uint8)
-    index = np.zeros(counts.shape, dtype=np.uint8)
-    index[color, level] = np.arange(len(entries))
-    if pairs[:, 0].any():
-        index[:, 0] = len(entries)
-        entries = np.concatenate([entries, np.zeros((1, 4), dtype=np.uint8)])
-    index_of_code = np.take_along_axis(index, drawn, axis=1).ravel()
+    counts = _joint_counts(labels, alpha, len(palette)).ravel()
+    pairs = np.flatnonzero(counts)
+    drawn = _Scene(pairs, counts[pairs], palette).drawn()
+    entries = np.unique(drawn)
+    entries = entries[np.lexsort((entries // 256, -(entries & _OPACITY)))]
+    index = np.zeros(len(counts), dtype=np.uint8)
+    index[entries] = np.arange(len(entries))
+    index[pairs] = index[drawn]
     for rows in _blocks(labels):
         codes = np.left_shift(labels[rows], 8, dtype=np.uint16) | alpha[rows]
-        np.take(index_of_code, codes, out=labels[rows], mode="clip")
-    return entries
+        np.take(index, codes, out=labels[rows], mode="clip")
+    rgba = np.column_stack([palette[entries // 256], entries & _OPACITY]).astype(np.uint8)
+    rgba[rgba[:, 3] == 0] = 0
+    return rgba
 
 
 def _joint_counts(
@@ -76,87 +85,82 @@ def _blocks(plane: NDArray[np.uint8]) -> Iterator[slice]:
     return (slice(start, start + rows) for start in range(0, height, rows))
 
 
-def _fewer_opacities(counts: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Say with which opacity each color's opacities are drawn, so that 256 entries suffice.
+class _Scene:
+    """The pairs of an image, and fewer that stand for them.
 
-    Each entry that is left goes to the color whose squared error falls most by it.
-
-    Parameters
-    ----------
-    counts : float64 array of shape (k, 256)
-        Pixels of each color and opacity.
-
-    Returns
-    -------
-    drawn : int array of shape (k, 256)
-    """
-    transparent, opaque = counts[:, 0].any(), counts[:, 255] > 0
-    translucent = counts[:, 1:255]
-    if np.count_nonzero(translucent) + opaque.sum() + transparent <= MOST_ENTRIES:
-        return np.tile(np.arange(256), (len(counts), 1))
-    left = MOST_ENTRIES - 1 - opaque.sum()
-    if left < 0:
-        raise ValueError(f"a palette of {len(counts)} colors leaves no entry for transparency")
-    scales = [_Scale(*color) for color in zip(translucent, opaque, strict=True)]
-    for _ in range(left):
-        max(scales, key=lambda scale: scale.gain).add_level()
-    return np.stack([scale.drawn() for scale in scales])
-
-
-class _Scale:
-    """The opacities of one color, drawn with the fewer levels that leave the least squared error.
-
-    Levels are means of neighboring opacities, besides transparent, and opaque if the color has
-    opaque pixels. The best division into one group more follows from all best divisions of what
-    lies below the last group (Fisher, "On grouping for maximum homogeneity", 1958).
-
-    Attributes
-    ----------
-    gain : float
-        By how much another level would lower the squared error.
+    A pair is the point of what it adds to black and to white, 255 times the levels: its color is a
+    ray from the origin, its opacity says how far out. So the squared error on both papers is a
+    squared distance, between whole numbers, and so the same on every processor.
     """
 
-    def __init__(self, pixels: NDArray[np.float64], opaque: np.bool_) -> None:
-        """Begin without levels; `pixels` are those of the opacities 1..254."""
-        self._opacity = np.flatnonzero(pixels) + 1
-        weights = pixels[pixels > 0]
-        moments = weights * self._opacity ** np.arange(3)[:, None]
-        self._sums = np.concatenate([np.zeros((3, 1)), moments.cumsum(axis=1)], axis=1)
-        count, total, squares = self._sums[:, None, :] - self._sums[:, :, None]
-        self._within = squares - total**2 / np.where(count > 0, count, 1)
-        self._within[count < 0] = np.inf
-        # Of the first so many opacities, drawn as transparent, and of those after, as opaque.
-        self._errors = squares[0]
-        opaques = weights * (255 - self._opacity) ** 2
-        self._after = np.append(opaques[::-1].cumsum()[::-1], 0)
-        if not opaque:
-            self._after[:-1] = np.inf
-        self._starts: list[NDArray[np.intp]] = []
-        self._look_ahead()
+    def __init__(
+        self, pairs: _Pairs, pixels: NDArray[np.float64], palette: NDArray[np.uint8]
+    ) -> None:
+        """Take pairs, their pixels, and the palette that their numbers refer to."""
+        self._pairs = np.where(pairs & _OPACITY, pairs, 0)  # All that is transparent is alike.
+        self._pixels = pixels
+        levels = palette.astype(np.float64)
+        self._rays = np.concatenate([levels, levels - 255], axis=1)
+        self._points = self._placed(self._pairs)
 
-    def add_level(self) -> None:
-        """Take the level that was in view."""
-        self._errors = self._next_errors
-        self._starts.append(self._next_starts)
-        self._look_ahead()
+    def drawn(self) -> _Pairs:
+        """Return the pair that each pair is drawn as, at most `MOST_ENTRIES` different ones."""
+        if len(np.unique(self._pairs)) <= MOST_ENTRIES:
+            return self._pairs
+        opaque = np.flatnonzero(self._is_opaque(self._pairs))
+        most = opaque[np.argsort(-self._pixels[opaque], kind="stable")[:_KEPT_OPAQUE]]
+        entries = np.append(self._pairs[most], 0)
+        for _ in range(_ROUNDS):
+            entries = self._filled(entries)
+            entries = self._settled(entries)
+        return entries[self._nearest(entries)]
 
-    def _look_ahead(self) -> None:
-        """Divide the first so many opacities into one group more."""
-        errors = self._errors[:, None] + self._within
-        self._next_starts, self._next_errors = errors.argmin(axis=0), errors.min(axis=0)
-        now, then = self._errors + self._after, self._next_errors + self._after
-        self.gain = float(now.min() - then.min())
+    def _filled(self, entries: _Pairs) -> _Pairs:
+        """Add the pairs that are worst served, one after the other."""
+        missed = np.full(len(self._pairs), np.inf)
+        for block in self._blocks():
+            missed[block] = self._distances(block, entries).min(axis=1)
+        everything = slice(None)
+        while len(entries) < MOST_ENTRIES and missed.any():
+            worst = self._pairs[[(self._pixels * missed).argmax()]]
+            entries = np.concatenate([entries, worst])
+            np.minimum(missed, self._distances(everything, worst)[:, 0], out=missed)
+        return entries
 
-    def drawn(self) -> NDArray[np.intp]:
-        """Return the opacity that stands for each of 0..255, of shape (256,)."""
-        drawn = np.arange(256)
-        end = (self._errors + self._after).argmin()
-        drawn[self._opacity[end:]] = 255
-        for starts in reversed(self._starts):
-            start = starts[end]
-            if start < end:
-                count, total, _ = self._sums[:, end] - self._sums[:, start]
-                drawn[self._opacity[start:end]] = np.rint(total / count)
-            end = start
-        drawn[self._opacity[:end]] = 0
-        return drawn
+    def _settled(self, entries: _Pairs) -> _Pairs:
+        """Move the translucent entries to where they serve their pairs best."""
+        own = self._nearest(entries)
+        pixels = np.bincount(own, self._pixels, minlength=len(entries))
+        weighted = (self._pixels[:, None] * self._points).T
+        sums = np.stack([np.bincount(own, axis, minlength=len(entries)) for axis in weighted])
+        along = (sums[:, :, None] * self._rays.T[:, None]).sum(axis=0)
+        lengths = np.square(self._rays).sum(axis=1)
+        color = (np.square(along) / lengths).argmax(axis=1)
+        reach = along[np.arange(len(entries)), color] / lengths[color]
+        opacity = np.rint(reach / np.maximum(pixels, 1)).clip(0, 254).astype(np.intp)
+        moved = np.where(opacity, 256 * color + opacity, 0)
+        stay = self._is_opaque(entries) | (entries == 0)
+        return np.concatenate([entries[stay], np.setdiff1d(moved[~stay], entries[stay])])
+
+    def _nearest(self, entries: _Pairs) -> NDArray[np.intp]:
+        blocks = [self._distances(block, entries).argmin(axis=1) for block in self._blocks()]
+        return np.concatenate(blocks)
+
+    def _distances(self, some: slice, entries: _Pairs) -> NDArray[np.float64]:
+        """Return the squared distances of some pairs, of shape (m, n); to be opaque is a must."""
+        distances = squared_distances(self._points[some], self._placed(entries))
+        opaque = self._is_opaque(self._pairs[some])
+        distances[np.ix_(opaque, ~self._is_opaque(entries))] = np.inf
+        return distances
+
+    def _blocks(self) -> Iterator[slice]:
+        starts = range(0, len(self._pairs), _BLOCK_PAIRS)
+        return (slice(start, start + _BLOCK_PAIRS) for start in starts)
+
+    def _placed(self, pairs: _Pairs) -> NDArray[np.float64]:
+        points: NDArray[np.float64] = self._rays[pairs // 256] * (pairs & _OPACITY)[:, None]
+        return points
+
+    def _is_opaque(self, pairs: _Pairs) -> NDArray[np.bool_]:
+        opaque: NDArray[np.bool_] = (pairs & _OPACITY) == _OPACITY
+        return opaque

@@ -41,8 +41,8 @@ def squared_distances(
     Those between whole numbers are exact, and so the same on every processor.
     """
     # Multiplied out, all in one product of matrices: |p|^2 + |c|^2 - 2 p.c
-    left, right = np.ones((len(points), 5)), np.ones((len(centers), 5))
-    left[:, :3], left[:, 3] = points, np.square(points) @ np.ones(3)
-    right[:, :3], right[:, 4] = -2 * centers, np.square(centers) @ np.ones(3)
+    ones = np.ones(points.shape[1])
+    left = np.column_stack([points, np.square(points) @ ones, np.ones(len(points))])
+    right = np.column_stack([-2 * centers, np.ones(len(centers)), np.square(centers) @ ones])
     distances: NDArray[np.float64] = left @ right.T
     return np.maximum(distances, 0, out=distances)
