@@ -22,7 +22,7 @@ _LEAST_COLORS_PER_CLUSTER = 8
 
 # A lost accent weighs as much as this share of the image, but no more than so many times as much
 # as it has pixels.
-_ACCENT_SHARE, _MOST_RAISED = 0.003, 16
+_ACCENT_SHARE, _MOST_RAISED = 0.002, 16
 
 # The squared error of a color that loses its hue counts so many times where it is asked what a
 # move of a center to an accent is worth. 2 does not save a red country from two blues.
@@ -30,6 +30,11 @@ _HUE_LOST = 3.0
 
 # A color that fills areas, with half of its cluster's weight, needs this share of its pixels.
 _NEARLY_HALF = 0.4
+
+# What is just noticeable in OKLab (CSS Color Module Level 4, 13.2): of what is nearer, medians are
+# means.
+_NOTICED = 0.02 * 4096
+_MEDIAN_STEPS = 6
 
 # As scikit-learn's: shifts of centers, relative to the points' variance, that end a k-means.
 _TOLERANCE, _MOST_ITERATIONS = 1e-4, 300
@@ -139,6 +144,8 @@ def find_palette(
         found = k_means(points, weights, k, fixed)
         if space == "oklab" and k > 1:
             found = _keep_accents(pooled, points, weights, found, fixed)
+        if space == "oklab":
+            found = _toward_medians(points, weights, found, fixed)
         centers = _exact(from_space(found, space), pooled, weights, space)
         centers[: len(keep)] = keep
     return _distinct(np.rint(centers).astype(np.uint8), k, pooled, space)
@@ -241,6 +248,30 @@ def _lloyd(
     return centers, float(squares + least @ weights)
 
 
+def _toward_medians(
+    points: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    centers: NDArray[np.float64],
+    fixed: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Move centers from the means of their clusters toward the geometric medians (Weiszfeld, 1937).
+
+    A few colors that are far off do not draw a center away from all the others.
+    """
+    rows = np.column_stack([points, np.ones(len(points))])
+    for _ in range(_MEDIAN_STEPS):
+        squared = squared_distances(points, centers)
+        least = squared.min(axis=1)
+        pull = weights / np.sqrt(least + _NOTICED**2)
+        own = (squared == least[:, None]).astype(np.float64)
+        sums = own.T @ (rows * pull[:, None])
+        some = sums[:, 3] > 0
+        some[: len(fixed)] = False
+        centers = centers.copy()
+        centers[some] = sums[some, :3] / sums[some, 3:]
+    return centers
+
+
 def _keep_accents(
     colors: Colors,
     points: NDArray[np.float64],
@@ -269,17 +300,17 @@ def _keep_accents(
     for _ in range(len(centers)):
         squared = squared_distances(points, centers)
         own = squared.argmin(axis=1)
+        centers_lab = srgb_to_oklab(from_space(centers, "oklab"))
+        served, to_own = centers_lab[own], squared[rows, own]
         accents = lost_accents(colors, lab, from_space(centers, "oklab"), own)
         for accent in accents:
             lacking = _ACCENT_SHARE * whole / weights[accent].sum()
             if lacking > 1:
                 weights[accent[~small[accent]]] *= min(lacking, _MOST_RAISED)
                 small[accent] = True
-        to_own = squared[rows, own]
+        now = to_own * _penalty(lab, served, small)
         squared[rows, own] = np.inf
         second = squared.argmin(axis=1)
-        centers_lab = srgb_to_oklab(from_space(centers, "oklab"))
-        now = to_own * _penalty(lab, centers_lab[own], small)
         then = squared[rows, second] * _penalty(lab, centers_lab[second])
         taken_over = weights * _share_after_merging(own, second, weights, len(centers))
         best, least = None, 0.0
