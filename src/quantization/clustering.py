@@ -279,7 +279,7 @@ def _keep_accents(
     centers: NDArray[np.float64],
     fixed: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Move centers to accents that have none, as long as that lowers the error.
+    """Move centers to accents that have none, as long as the error falls.
 
     For this an accent weighs as much as `_ACCENT_SHARE` of the image, if it weighs less, and the
     error of colors that lose their hue counts more. A center moves away from where it is missed
@@ -297,11 +297,14 @@ def _keep_accents(
     weights, whole = weights.copy(), weights.sum()
     small = np.zeros(len(points), dtype=np.bool_)
     rows = np.arange(len(points))
+    before, error_before = centers, float("inf")
     for _ in range(len(centers)):
         squared = squared_distances(points, centers)
         own = squared.argmin(axis=1)
         centers_lab = srgb_to_oklab(from_space(centers, "oklab"))
         served, to_own = centers_lab[own], squared[rows, own]
+        if weights @ (to_own * _penalty(lab, served, small)) >= error_before:
+            return before
         accents = lost_accents(colors, lab, from_space(centers, "oklab"), own)
         for accent in accents:
             lacking = _ACCENT_SHARE * whole / weights[accent].sum()
@@ -327,6 +330,7 @@ def _keep_accents(
                 best, least = (missed_least, center), losses[missed_least] - gain
         if best is None:
             break
+        before, error_before = centers, float(weights @ now)
         centers = centers.copy()
         centers[best[0]] = best[1]
         centers, _ = _lloyd(points, weights, centers, fixed)
