@@ -1,6 +1,6 @@
 """Dither images with Render's two ways and as other programs do by default: see benchmarks.peers.
 
-python -m benchmarks.dithering [--megapixels 0.3] [--images tuned-on held-out china ...] ...
+python -m benchmarks.dithering [--megapixels 0.3] [--images tuned-on checked-on held-out ...] ...
 """
 
 import sys

@@ -3,10 +3,11 @@
 - scikit-learn: china and flower, CC BY 2.0, see its ``datasets/images/README.txt``.
 - scikit-image: public domain, CC0 or free of known rights, each as its ``skimage/data/README.txt``
   and docstrings say.
-- Debian's gnome-backgrounds, mate-backgrounds and plasma-workspace-wallpapers:
-  CC BY-SA and others, as their ``/usr/share/doc/*/copyright`` say.
+- Debian's gnome-backgrounds, mate-backgrounds, plasma-workspace-wallpapers, lomiri-wallpapers-16.04
+  and -20.04, and ukui-wallpapers: CC BY-SA and others, as their ``/usr/share/doc/*/copyright`` say.
 
-Rules and constants are chosen on `tuned_on` alone; `held_out` says what they are worth.
+Rules and constants are chosen on `tuned_on`, with a look at `checked_on`. `held_out`, of which
+nothing was known by then, says what they are worth.
 """
 
 from importlib.resources import files
@@ -21,6 +22,7 @@ _SCIKIT = Path(str(files("skimage.data")))
 _GNOME = Path("/usr/share/backgrounds/gnome")
 _MATE = Path("/usr/share/backgrounds/mate")
 _PLASMA = Path("/usr/share/wallpapers")
+_LOMIRI_AND_UKUI = Path("/usr/share/backgrounds")
 
 QUALITY = 92
 """Of the JPEG files, as cameras have it."""
@@ -31,22 +33,39 @@ _TUNED_ON = [
     *(_GNOME / f"{name}.webp" for name in ("adwaita-l", "licorice-l")),
     *(_PLASMA / name for name in ("Canopee", "EveningGlow", "Kite", "PastelHills", "summer_1am")),
 ]
-_HELD_OUT = [
+_CHECKED_ON = [
     *(_SCIKIT / name for name in ("coffee.png", "motorcycle_left.png", "hubble_deep_field.jpg")),
     *(_MATE / "nature" / f"{name}.jpg" for name in ("LadyBird", "Storm", "YellowFlower")),
     *(_PLASMA / name for name in ("Altai", "Autumn", "BytheWater", "ColorfulCups", "FallenLeaf")),
     *(_PLASMA / name for name in ("IceCold", "Path", "SafeLanding", "Volna")),
 ]
+_HELD_OUT = [
+    *sorted(_LOMIRI_AND_UKUI.glob("*_by_*.jpg")),
+    *(
+        _LOMIRI_AND_UKUI / f"{name}.jpg"
+        for name in ("2004default", "firstgeneration", "rhythm", "string", "the-mouse")
+    ),
+    *(
+        _LOMIRI_AND_UKUI / f"{name}.png"
+        for name in ("calla", "city", "desert", "fluent-color", "focal-ubuntukylin", "goldfish")
+    ),
+    _LOMIRI_AND_UKUI / "rollpaper.png",
+]
 
 
 def available() -> dict[str, Path]:
     """Find all of them by name; those of Debian's packages only where they are installed."""
-    return tuned_on() | held_out()
+    return tuned_on() | checked_on() | held_out()
 
 
 def tuned_on() -> dict[str, Path]:
     """Find the images that rules may be tuned on, by name."""
     return _installed(_TUNED_ON)
+
+
+def checked_on() -> dict[str, Path]:
+    """Find the images that were looked at while rules were tuned, by name."""
+    return _installed(_CHECKED_ON)
 
 
 def held_out() -> dict[str, Path]:

@@ -1,11 +1,13 @@
 """Reduce images to 8, 16 and 32 colors with every program that is installed.
 
-python -m benchmarks.peers [--megapixels 0.3] [--images tuned-on held-out china ...] [--k 8 16 32]
-                           [--dithered] [--programs "ours" pngquant ...] [--runs 1] [--jobs 1]
+python -m benchmarks.peers [--megapixels 0.3] [--images tuned-on checked-on held-out china ...]
+                           [--k 8 16 32] [--dithered] [--programs "ours" pngquant ...] [--runs 1]
+                           [--jobs 1]
 
-The images that rules were tuned on and those held out stand in tables of their own. Measures are
-means over the images, of the squared error the mean of its ratio to the least on that image. The
-second table of each K says on how many of the images the first program is better than the others.
+The images that rules were tuned on, those that were looked at meanwhile and those held out stand in
+tables of their own. Measures are means over the images, of the squared error the mean of its ratio
+to the least on that image. The second table of each K says on how many of the images the first
+program is better than the others.
 """
 
 import argparse
@@ -25,7 +27,11 @@ from benchmarks.measure import in_turns, median, table
 from benchmarks.peers.programs import at_hand
 from benchmarks.quality import MEASURES, quality
 
-SETS = {"tuned-on": photos.tuned_on, "held-out": photos.held_out}
+SETS = {
+    "tuned-on": photos.tuned_on,
+    "checked-on": photos.checked_on,
+    "held-out": photos.held_out,
+}
 
 
 class Row(NamedTuple):
