@@ -296,13 +296,11 @@ def _keep_accents(
     lab = colors.lab
     weights, whole = weights.copy(), weights.sum()
     small = np.zeros(len(points), dtype=np.bool_)
-    rows = np.arange(len(points))
     before, error_before = centers, float("inf")
     for _ in range(len(centers)):
         squared = squared_distances(points, centers)
-        own = squared.argmin(axis=1)
-        centers_lab = srgb_to_oklab(from_space(centers, "oklab"))
-        served, to_own = centers_lab[own], squared[rows, own]
+        own, to_own = squared.argmin(axis=1), squared.min(axis=1)
+        served = srgb_to_oklab(from_space(centers, "oklab"))[own]
         if weights @ (to_own * _penalty(lab, served, small)) >= error_before:
             return before
         accents = lost_accents(colors, lab, from_space(centers, "oklab"), own)
@@ -311,30 +309,52 @@ def _keep_accents(
             if lacking > 1:
                 weights[accent[~small[accent]]] *= min(lacking, _MOST_RAISED)
                 small[accent] = True
-        now = to_own * _penalty(lab, served, small)
-        squared[rows, own] = np.inf
-        second = squared.argmin(axis=1)
-        then = squared[rows, second] * _penalty(lab, centers_lab[second])
-        taken_over = weights * _share_after_merging(own, second, weights, len(centers))
-        best, least = None, 0.0
-        for accent in accents:
-            center = np.average(points[accent], axis=0, weights=colors.counts[accent])
-            there = squared_distances(points, center[None])[:, 0]
-            there *= _penalty(lab, srgb_to_oklab(from_space(center[None], "oklab")))
-            gain = (weights * np.maximum(now - there, 0)).sum()
-            loss = np.maximum(np.minimum(then, there) - np.minimum(now, there), 0)
-            losses = np.bincount(own, taken_over * loss, minlength=len(centers))
-            losses[: len(fixed)] = np.inf
-            missed_least = losses.argmin()
-            if losses[missed_least] - gain < least:
-                best, least = (missed_least, center), losses[missed_least] - gain
-        if best is None:
+        errors = to_own * _penalty(lab, served, small)
+        goals = [np.average(points[a], axis=0, weights=colors.counts[a]) for a in accents]
+        moved = _best_move(lab, points, weights, centers, len(fixed), squared, errors, goals)
+        if moved is None:
             break
-        before, error_before = centers, float(weights @ now)
-        centers = centers.copy()
-        centers[best[0]] = best[1]
-        centers, _ = _lloyd(points, weights, centers, fixed)
+        before, error_before = centers, float(weights @ errors)
+        centers, _ = _lloyd(points, weights, moved, fixed)
     return centers
+
+
+def _best_move(
+    lab: NDArray[np.float64],
+    points: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    centers: NDArray[np.float64],
+    n_fixed: int,
+    squared: NDArray[np.float64],
+    errors: NDArray[np.float64],
+    goals: list[NDArray[np.float64]],
+) -> NDArray[np.float64] | None:
+    """Move one of the centers to the goal that lowers the error most; None if none does.
+
+    `squared`, of shape (m, k), is overwritten.
+    """
+    rows, own = np.arange(len(points)), squared.argmin(axis=1)
+    squared[rows, own] = np.inf
+    second = squared.argmin(axis=1)
+    otherwise = squared[rows, second]
+    otherwise *= _penalty(lab, srgb_to_oklab(from_space(centers, "oklab"))[second])
+    taken_over = weights * _share_after_merging(own, second, weights, len(centers))
+    best, least = None, 0.0
+    for goal in goals:
+        there = squared_distances(points, goal[None])[:, 0]
+        there *= _penalty(lab, srgb_to_oklab(from_space(goal[None], "oklab")))
+        gain = (weights * np.maximum(errors - there, 0)).sum()
+        loss = np.maximum(np.minimum(otherwise, there) - np.minimum(errors, there), 0)
+        losses = np.bincount(own, taken_over * loss, minlength=len(centers))
+        losses[:n_fixed] = np.inf
+        missed_least = losses.argmin()
+        if losses[missed_least] - gain < least:
+            best, least = (missed_least, goal), losses[missed_least] - gain
+    if best is None:
+        return None
+    moved = centers.copy()
+    moved[best[0]] = best[1]
+    return moved
 
 
 def _penalty(
