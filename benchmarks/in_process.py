@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 import cv2
-import joblib
+import loky
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     arguments = parser.parse_args()
     load = os.getloadavg()[0]
-    print(f"{joblib.cpu_count()} processors, {load:.0f} processes at work before")
+    print(f"{loky.cpu_count()} processors, {load:.0f} processes at work before")
     for photo in arguments.photos:
         for megapixels in arguments.megapixels:
             with tempfile.TemporaryDirectory() as folder:

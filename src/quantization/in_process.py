@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, Self, TypeAlias
 
-import joblib
+import loky
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ from quantization.errors import (
 from quantization.machine import ExecutionFailed, Machine, load
 from quantization.options import Criterion, HexColors, Options, refuse_unknown
 from quantization.palette_files import palette_at_hand, palette_file
+from quantization.processes import Processes
 from quantization.service.messages import (
     FittedScore,
     ObjectCreated,
@@ -49,7 +50,6 @@ from quantization.service.messages import (
 )
 from quantization.service.render import Rendering, render
 from quantization.service.sample import sample
-from quantization.summary import Summary
 
 SAMPLE_SIZE, MAX_PIXELS = 2048, 120_000_000
 """The defaults of a stack's parameters SampleSize and MaxMegapixels."""
@@ -58,6 +58,9 @@ _MOST_KEPT = 2**24
 """Pixels that are kept for Render from when Sample decodes them: 50 MB, or 67 with transparency."""
 
 _SCORE = "quantization.service.score"
+
+_FEW_PIXELS = 2**17
+"""Images of fewer are done before another process has started."""
 
 Source: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | NDArray[np.uint8]
 Option: TypeAlias = str | os.PathLike[str] | float | np.number[Any] | Iterable[str] | None
@@ -296,8 +299,9 @@ def _execute(
     tell: Callable[[Message], None],
 ) -> Quantized:
     """Run the machine, of this input, on an image whose file has so many bytes."""
-    with _Functions(image, size, options, tell) as functions:
-        machine = Machine(load(cores or joblib.cpu_count()), functions.by_name())
+    cores = cores or loky.cpu_count()
+    with _Functions(image, size, options, cores, tell) as functions:
+        machine = Machine(load(cores), functions.by_name())
         try:
             machine.run(msgspec.to_builtins(given), "")
         except ExecutionFailed as failed:
@@ -373,20 +377,29 @@ class _Functions:
     rendering: Rendering
 
     def __init__(
-        self, image: Image, size: int, options: Options, tell: Callable[[Message], None]
+        self,
+        image: Image,
+        size: int,
+        options: Options,
+        cores: int,
+        tell: Callable[[Message], None],
     ) -> None:
         self._image = image
         self._size = size
         self._options = options
         self._tell = tell
-        self._summaries: dict[ObjectKey, Summary] = {}
+        one_fit = options.k is not None or bool(options.palette)
+        small = image.width * image.height < _FEW_PIXELS
+        self._processes = Processes(0 if one_fit or small else cores - 1)
         self._openmp = threading.local()
 
     def __enter__(self) -> Self:
         _one_thread.begin()
+        self._processes.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._processes.__exit__()
         _one_thread.end()
 
     def by_name(self) -> dict[str, Callable[[Any], Any]]:
@@ -404,7 +417,7 @@ class _Functions:
         request = msgspec.convert(payload, SampleRequest)
         claim = ObjectKey("", "summary")
         with nullcontext() if self._options.palette else _importing_scikit_learn():
-            self._summaries[claim], sampled = sample(
+            summary, sampled = sample(
                 self._image,
                 request.upload,
                 self._options,
@@ -414,6 +427,7 @@ class _Functions:
                 whole_image=True,
                 metadata={},
             )
+            self._processes.take(summary)
             self._tell(sampled)
         return msgspec.to_builtins(sampled)
 
@@ -422,7 +436,7 @@ class _Functions:
         if not hasattr(self._openmp, "limit"):
             self._openmp.limit = threadpool_limits(1, user_api="openmp")
         request = msgspec.convert(payload, ScoreRequest)
-        scored = import_module(_SCORE).score(self._summaries[request.summary], request)
+        scored = self._processes.score(request)
         self._tell(scored)
         return msgspec.to_builtins(scored)
 

@@ -12,7 +12,7 @@ with quick_imports():
     from dataclasses import replace
     from pathlib import Path
 
-    import joblib
+    import loky
 
     from quantization.contract import Result
     from quantization.errors import RefusedImage
@@ -72,11 +72,10 @@ class LocalRun:
 
     def outcomes(self, jobs: list[Job]) -> Iterator[Outcome]:
         """Quantize images; yield each when it is done or has failed."""
-        processors = joblib.cpu_count()
+        processors = loky.cpu_count()
         at_once = min(processors, MOST_AT_ONCE, max(1, len(jobs)))
         with ThreadPoolExecutor(at_once) as pool:
-            cores = processors // at_once
-            futures = {pool.submit(self._outcome, job, cores): job for job in jobs}
+            futures = {pool.submit(self._outcome, job, processors): job for job in jobs}
             try:
                 for future in as_completed(futures):
                     if defect := future.exception():

@@ -150,7 +150,7 @@ def test_images_nobody_waits_for_are_not_finished(
 def test_progress_holds_still_while_it_is_shown(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("joblib.cpu_count", lambda: 4)
+    monkeypatch.setattr("loky.cpu_count", lambda: 4)
 
     def show(job: Job, progress: Progress | None) -> None:
         assert progress

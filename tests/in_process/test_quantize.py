@@ -319,7 +319,7 @@ def test_k_that_cannot_be_fitted_is_left_out(photo: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(score, "fit", fail_at_9)
 
-    quantized = quantize(photo, k_max=10)
+    quantized = quantize(photo, k_max=10, cores=1)
 
     assert [one.failure for one in quantized.scores] == [None, "FloatingPointError", None]
 
@@ -330,7 +330,7 @@ def test_no_k_at_all_is_refused_by_name(photo: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(score, "fit", fail)
     with pytest.raises(AllScoresFailed, match="MemoryError"):
-        quantize(photo, k_max=9)
+        quantize(photo, k_max=9, cores=1)
 
 
 def test_defaults_are_those_of_a_stack() -> None:

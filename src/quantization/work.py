@@ -1,0 +1,12 @@
+"""All that a process imports to fit K for another one; see `quantization.processes`."""
+
+import signal
+
+# Ctrl-C is answered by the process that waits for this one, and ends both.
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+from quantization.service import lazy_imports  # noqa: E402, F401 - before all others
+from quantization.service.startup import quick_imports  # noqa: E402
+
+with quick_imports():
+    import quantization.service.score  # noqa: F401 - to have it

@@ -1,0 +1,67 @@
+"""K that are fitted at the same time, in this process and in another one."""
+
+import os
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import loky
+import pytest
+
+from quantization import processes as fitting
+from quantization import quantize
+from quantization.processes import Processes
+from quantization.service.messages import FittedScore, ScoreRequest
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """List the K that other processes are asked for."""
+    asked: list[int] = []
+    submit = loky.ProcessPoolExecutor.submit
+
+    def note(executor: loky.ProcessPoolExecutor, work: object, *arguments: object) -> object:
+        asked.extend(one.k for one in arguments if isinstance(one, ScoreRequest))
+        return submit(executor, work, *arguments)
+
+    monkeypatch.setattr(loky.ProcessPoolExecutor, "submit", note)
+    return asked
+
+
+def test_other_processes_fit_the_same(photo: Path, elsewhere: list[int]) -> None:
+    alone = quantize(photo, k_max=12, cores=1)
+    assert elsewhere == []
+
+    shared = quantize(photo, k_max=12, cores=2)
+
+    assert elsewhere
+    assert (shared.result, shared.file) == (alone.result, alone.file)
+
+
+def test_one_palette_starts_no_process(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(loky.ProcessPoolExecutor, "submit")
+    quantize(photo, cores=2, k=4)
+    quantize(photo, cores=2, palette="#000000 #ffffff")
+
+
+def test_process_that_the_system_ends_costs_no_k(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = quantize(photo, k_max=12, cores=1).result
+    here = os.getpid()
+    score = fitting._score
+
+    class Killed(Processes):
+        def take(self, summary: object) -> None:
+            super().take(summary)  # type: ignore[arg-type]
+            ended = fitting._executor(1).submit(os._exit, 9)
+            with pytest.raises(BrokenProcessPool):
+                ended.result()
+
+    monkeypatch.setattr("quantization.in_process.Processes", Killed)
+
+    def only_here(summary: object, request: ScoreRequest) -> FittedScore:
+        assert os.getpid() == here
+        return score(summary, request)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fitting, "_score", only_here)
+    assert quantize(photo, k_max=12, cores=2).result == known
