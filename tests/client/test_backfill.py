@@ -14,7 +14,6 @@ from botocore.stub import Stubber
 from mypy_boto3_s3 import S3Client
 from mypy_boto3_stepfunctions import SFNClient
 
-from quantization_client import backfill, patience
 from quantization_client.backfill import SHOWN_FAILURES, Backfill, Counts
 from quantization_client.entry import INTERRUPTED
 from quantization_client.jobs import StackError
@@ -283,14 +282,6 @@ def test_stack_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) -> 
 
 LOST = EndpointConnectionError(endpoint_url="https://states")
 GOES_ON = "the backfill goes on; to stop it: aws stepfunctions stop-execution --execution-arn arn"
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    for module in (backfill, patience):
-        monkeypatch.setattr(module, "time", clock)
-    return clock
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from quantization_client import patience, run
 from quantization_client.follow import NotStartedError
 from quantization_client.jobs import Job, Outcome
 from quantization_client.journal import FOLDER
@@ -17,14 +16,6 @@ from quantization_client.run import MOST_UPLOADS, START_LIMIT_SECONDS, Run
 from tests.support.busy_account import BusyAccount, Clock, refusal
 
 PAST = 100_000
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    for module in (patience, run):
-        monkeypatch.setattr(module, "time", clock)
-    return clock
 
 
 @pytest.fixture
