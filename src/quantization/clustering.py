@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
 from quantization.accents import loses_hue, lost_accents
-from quantization.color import from_space, srgb_to_oklab, to_space
+from quantization.color import UNITS, from_space, srgb_to_oklab, to_space
 from quantization.measures import DECIMALS, measure_palette, most_used_first
 from quantization.nearest import nearest_of, squared_distances
 from quantization.options import Space
@@ -33,7 +33,7 @@ _NEARLY_HALF = 0.4
 
 # What is just noticeable in OKLab (CSS Color Module Level 4, 13.2): of what is nearer, medians are
 # means.
-_NOTICED = 0.02 * 4096
+_NOTICED = 0.02 * UNITS
 _MEDIAN_STEPS = 6
 
 # As scikit-learn's: shifts of centers, relative to the points' variance, that end a k-means.
@@ -142,9 +142,9 @@ def find_palette(
             weights *= summary.smoothness
         fixed = to_space(keep, space)
         found = k_means(points, weights, k, fixed)
-        if space == "oklab" and k > 1:
-            found = _keep_accents(pooled, points, weights, found, fixed)
         if space == "oklab":
+            if k > 1:
+                found = _keep_accents(pooled, points, weights, found, fixed)
             found = _toward_medians(points, weights, found, fixed)
         centers = _exact(from_space(found, space), pooled, weights, space)
         centers[: len(keep)] = keep
@@ -236,11 +236,7 @@ def _lloyd(
         own = distances == least
         if before is not None and np.array_equal(own, before):
             break
-        sums = own.astype(np.float64) @ weighted
-        some = sums[:, 3] > 0
-        some[: len(fixed)] = False
-        moved = centers.copy()
-        moved[some] = sums[some, :3] / sums[some, 3:]
+        moved = _means(own, weighted, centers, fixed)
         shift = np.square(moved - centers).sum()
         centers, before = moved, own
         if shift <= least_shift:
@@ -263,13 +259,34 @@ def _toward_medians(
         squared = squared_distances(points, centers)
         least = squared.min(axis=1)
         pull = weights / np.sqrt(least + _NOTICED**2)
-        own = (squared == least[:, None]).astype(np.float64)
-        sums = own.T @ (rows * pull[:, None])
-        some = sums[:, 3] > 0
-        some[: len(fixed)] = False
-        centers = centers.copy()
-        centers[some] = sums[some, :3] / sums[some, 3:]
+        own = (squared == least[:, None]).T
+        centers = _means(own, rows * pull[:, None], centers, fixed)
     return centers
+
+
+def _means(
+    own: NDArray[np.bool_],
+    weighted: NDArray[np.float64],
+    centers: NDArray[np.float64],
+    fixed: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Move centers to the means of their points, but for those that are fixed or have no points.
+
+    Parameters
+    ----------
+    own : bool array of shape (k, m)
+        Which points each center has.
+    weighted : float64 array of shape (m, 4)
+        The points times their weights, and the weights.
+    centers, fixed : float64 arrays of shape (k, 3) and (n, 3)
+        The first n centers are fixed.
+    """
+    sums = own.astype(np.float64) @ weighted
+    some = sums[:, 3] > 0
+    some[: len(fixed)] = False
+    moved = centers.copy()
+    moved[some] = sums[some, :3] / sums[some, 3:]
+    return moved
 
 
 def _keep_accents(
@@ -300,10 +317,11 @@ def _keep_accents(
     for _ in range(len(centers)):
         squared = squared_distances(points, centers)
         own, to_own = squared.argmin(axis=1), squared.min(axis=1)
-        served = srgb_to_oklab(from_space(centers, "oklab"))[own]
+        palette = from_space(centers, "oklab")
+        served = srgb_to_oklab(palette)[own]
         if weights @ (to_own * _penalty(lab, served, small)) >= error_before:
             return before
-        accents = lost_accents(colors, lab, from_space(centers, "oklab"), own)
+        accents = lost_accents(colors, lab, palette, own)
         for accent in accents:
             lacking = _ACCENT_SHARE * whole / weights[accent].sum()
             if lacking > 1:
