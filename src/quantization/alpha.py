@@ -107,7 +107,7 @@ class _Scene:
         """Return the pair that each pair is drawn as, at most `MOST_ENTRIES` different ones."""
         if len(np.unique(self._pairs)) <= MOST_ENTRIES:
             return self._pairs
-        opaque = np.flatnonzero(self._is_opaque(self._pairs))
+        opaque = np.flatnonzero(_is_opaque(self._pairs))
         most = opaque[np.argsort(-self._pixels[opaque], kind="stable")[:_KEPT_OPAQUE]]
         entries = np.append(self._pairs[most], 0)
         for _ in range(_ROUNDS):
@@ -120,11 +120,10 @@ class _Scene:
         missed = np.full(len(self._pairs), np.inf)
         for block in self._blocks():
             missed[block] = self._distances(block, entries).min(axis=1)
-        everything = slice(None)
         while len(entries) < MOST_ENTRIES and missed.any():
             worst = self._pairs[[(self._pixels * missed).argmax()]]
             entries = np.concatenate([entries, worst])
-            np.minimum(missed, self._distances(everything, worst)[:, 0], out=missed)
+            np.minimum(missed, self._distances(slice(None), worst)[:, 0], out=missed)
         return entries
 
     def _settled(self, entries: _Pairs) -> _Pairs:
@@ -139,7 +138,7 @@ class _Scene:
         reach = along[np.arange(len(entries)), color] / lengths[color]
         opacity = np.rint(reach / np.maximum(pixels, 1)).clip(0, 254).astype(np.intp)
         moved = np.where(opacity, 256 * color + opacity, 0)
-        stay = self._is_opaque(entries) | (entries == 0)
+        stay = _is_opaque(entries) | (entries == 0)
         return np.concatenate([entries[stay], np.setdiff1d(moved[~stay], entries[stay])])
 
     def _nearest(self, entries: _Pairs) -> NDArray[np.intp]:
@@ -149,8 +148,8 @@ class _Scene:
     def _distances(self, some: slice, entries: _Pairs) -> NDArray[np.float64]:
         """Return the squared distances of some pairs, of shape (m, n); to be opaque is a must."""
         distances = squared_distances(self._points[some], self._placed(entries))
-        opaque = self._is_opaque(self._pairs[some])
-        distances[np.ix_(opaque, ~self._is_opaque(entries))] = np.inf
+        opaque = _is_opaque(self._pairs[some])
+        distances[np.ix_(opaque, ~_is_opaque(entries))] = np.inf
         return distances
 
     def _blocks(self) -> Iterator[slice]:
@@ -161,6 +160,7 @@ class _Scene:
         points: NDArray[np.float64] = self._rays[pairs // 256] * (pairs & _OPACITY)[:, None]
         return points
 
-    def _is_opaque(self, pairs: _Pairs) -> NDArray[np.bool_]:
-        opaque: NDArray[np.bool_] = (pairs & _OPACITY) == _OPACITY
-        return opaque
+
+def _is_opaque(pairs: _Pairs) -> NDArray[np.bool_]:
+    opaque: NDArray[np.bool_] = (pairs & _OPACITY) == _OPACITY
+    return opaque
