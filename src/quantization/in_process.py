@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import IO, Any, Self, TypeAlias
+from typing import IO, Any, TypeAlias
 
 import loky
 import msgspec
@@ -37,7 +37,7 @@ from quantization.errors import (
 from quantization.machine import ExecutionFailed, Machine, load
 from quantization.options import Criterion, HexColors, Options, refuse_unknown
 from quantization.palette_files import palette_at_hand, palette_file
-from quantization.processes import Processes
+from quantization.processes import SCORE, Processes
 from quantization.service.messages import (
     FittedScore,
     ObjectCreated,
@@ -56,8 +56,6 @@ SAMPLE_SIZE, MAX_PIXELS = 2048, 120_000_000
 
 _MOST_KEPT = 2**24
 """Pixels that are kept for Render from when Sample decodes them: 50 MB, or 67 with transparency."""
-
-_SCORE = "quantization.service.score"
 
 _FEW_PIXELS = 2**17
 """Images of fewer are done before another process has started."""
@@ -300,7 +298,10 @@ def _execute(
 ) -> Quantized:
     """Run the machine, of this input, on an image whose file has so many bytes."""
     cores = cores or loky.cpu_count()
-    with _Functions(image, size, options, cores, tell) as functions:
+    one_fit = options.k is not None or bool(options.palette)
+    small = image.width * image.height < _FEW_PIXELS
+    with _one_thread, Processes(0 if one_fit or small else cores - 1) as processes:
+        functions = _Functions(image, size, options, processes, tell)
         machine = Machine(load(cores), functions.by_name())
         try:
             machine.run(msgspec.to_builtins(given), "")
@@ -331,7 +332,7 @@ class _OneThread:
         self._limits = ExitStack()
         self._images = 0
 
-    def begin(self) -> None:
+    def __enter__(self) -> None:
         with self._lock:
             if not self._images:
                 self._limits.enter_context(threadpool_limits(1))
@@ -342,7 +343,7 @@ class _OneThread:
         with self._lock:
             self._limits.enter_context(threadpool_limits(1))
 
-    def end(self) -> None:
+    def __exit__(self, *_: object) -> None:
         with self._lock:
             self._images -= 1
             if not self._images:
@@ -355,10 +356,10 @@ _one_thread = _OneThread()
 @contextmanager
 def _importing_scikit_learn() -> Iterator[None]:
     """Import it meanwhile: that takes as long as decoding, which leaves a processor idle."""
-    if _SCORE in sys.modules:
+    if SCORE in sys.modules:
         yield
         return
-    importing = threading.Thread(target=import_module, args=[_SCORE])
+    importing = threading.Thread(target=import_module, args=[SCORE])
     importing.start()
     try:
         yield
@@ -381,26 +382,15 @@ class _Functions:
         image: Image,
         size: int,
         options: Options,
-        cores: int,
+        processes: Processes,
         tell: Callable[[Message], None],
     ) -> None:
         self._image = image
         self._size = size
         self._options = options
         self._tell = tell
-        one_fit = options.k is not None or bool(options.palette)
-        small = image.width * image.height < _FEW_PIXELS
-        self._processes = Processes(0 if one_fit or small else cores - 1)
+        self._processes = processes
         self._openmp = threading.local()
-
-    def __enter__(self) -> Self:
-        _one_thread.begin()
-        self._processes.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._processes.__exit__()
-        _one_thread.end()
 
     def by_name(self) -> dict[str, Callable[[Any], Any]]:
         return {

@@ -5,19 +5,26 @@ threads take as long as one. One fit at a time is done in this process, and the 
 """
 
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from functools import cache, lru_cache
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 from loky import ProcessPoolExecutor
 
 from quantization.service.messages import FittedScore, ScoreRequest
 from quantization.summary import Summary
+
+T = TypeVar("T")
+
+SCORE = "quantization.service.score"
+"""Imported late: scikit-learn takes its time, and a palette that is given needs none."""
 
 _WORK = "quantization.work"
 """What another process imports before its first fit."""
@@ -50,7 +57,7 @@ class Processes:
 
     def __enter__(self) -> Self:
         if self._others:
-            _executor(self._others).submit(import_module, _WORK)
+            _submit(self._others, import_module, _WORK)  # Any work has them start.
             folder = self._folder.enter_context(TemporaryDirectory(ignore_cleanup_errors=True))
             self._file = Path(folder, "summary.npz")
         return self
@@ -75,18 +82,24 @@ class Processes:
         if not self._others:
             return _score(self._summary, request)
         if not _here.acquire(blocking=False):
-            executor = _executor(self._others)
             try:
-                scored: FittedScore = executor.submit(_score_stored, self._file, request).result()
-            except BrokenProcessPool:  # The system ended a process, for want of memory.
-                _executor.cache_clear()
+                return _submit(self._others, _score_stored, self._file, request).result()
+            except BrokenProcessPool:  # The system ended one, for want of memory.
                 _here.acquire()
-            else:
-                return scored
         try:
             return _score(self._summary, request)
         finally:
             _here.release()
+
+
+def _submit(processes: int, work: Callable[..., T], *arguments: object) -> Future[T]:
+    """Have another process do something, of new ones if the system has ended one."""
+    try:
+        future: Future[T] = _executor(processes).submit(work, *arguments)
+    except BrokenProcessPool:
+        _executor.cache_clear()
+        future = _executor(processes).submit(work, *arguments)
+    return future
 
 
 @cache
@@ -102,8 +115,7 @@ def _executor(processes: int) -> ProcessPoolExecutor:
 
 
 def _score(summary: Summary, request: ScoreRequest) -> FittedScore:
-    # Imported late: scikit-learn takes its time, and a palette that is given needs none.
-    scored: FittedScore = import_module("quantization.service.score").score(summary, request)
+    scored: FittedScore = import_module(SCORE).score(summary, request)
     return scored
 
 

@@ -1,6 +1,7 @@
 """K that are fitted at the same time, in this process and in another one."""
 
 import os
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from quantization import processes as fitting
 from quantization import quantize
 from quantization.processes import Processes
 from quantization.service.messages import FittedScore, ScoreRequest
+from quantization.summary import Summary
 
 
 @pytest.fixture
@@ -43,25 +45,43 @@ def test_one_palette_starts_no_process(photo: Path, monkeypatch: pytest.MonkeyPa
     quantize(photo, cores=2, palette="#000000 #ffffff")
 
 
-def test_process_that_the_system_ends_costs_no_k(
-    photo: Path, monkeypatch: pytest.MonkeyPatch
+def test_process_that_ends_before_a_fit_costs_no_k(
+    photo: Path, elsewhere: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = quantize(photo, k_max=12, cores=1).result
-    here = os.getpid()
-    score = fitting._score
 
     class Killed(Processes):
-        def take(self, summary: object) -> None:
-            super().take(summary)  # type: ignore[arg-type]
-            ended = fitting._executor(1).submit(os._exit, 9)
+        def take(self, summary: Summary) -> None:
+            super().take(summary)
             with pytest.raises(BrokenProcessPool):
-                ended.result()
+                fitting._executor(1).submit(os._exit, 9).result()
 
     monkeypatch.setattr("quantization.in_process.Processes", Killed)
 
-    def only_here(summary: object, request: ScoreRequest) -> FittedScore:
-        assert os.getpid() == here
-        return score(summary, request)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(fitting, "_score", only_here)
     assert quantize(photo, k_max=12, cores=2).result == known
+    assert elsewhere
+    # And where none is there when the next image begins.
+    monkeypatch.undo()
+    with pytest.raises(BrokenProcessPool):
+        fitting._executor(1).submit(os._exit, 9).result()
+    assert quantize(photo, k_max=12, cores=2).result == known
+
+
+def test_process_that_ends_in_a_fit_costs_no_k(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = quantize(photo, k_max=12, cores=1).result
+    asked: list[int] = []
+    submit = fitting._submit
+
+    def end(*_: object) -> FittedScore:
+        os._exit(9)
+
+    def submit_the_end(processes: int, work: object, *arguments: object) -> Future[FittedScore]:
+        asked.extend(one.k for one in arguments if isinstance(one, ScoreRequest))
+        return submit(processes, end, *arguments)
+
+    monkeypatch.setattr(fitting, "_submit", submit_the_end)
+
+    assert quantize(photo, k_max=12, cores=2).result == known
+    assert asked
