@@ -2,7 +2,7 @@
 
 import signal
 
-# Ctrl-C is answered by the process that waits for this one, and ends both.
+# Ctrl-C is answered by the process that waits for this one, and ends both. Only Windows needs this.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 from quantization.service import lazy_imports  # noqa: E402, F401 - before all others
