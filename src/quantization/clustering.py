@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
 from quantization.accents import loses_hue, lost_accents
-from quantization.color import UNITS, from_space, srgb_to_oklab, to_space
+from quantization.color import from_space, srgb_to_oklab, to_space
 from quantization.measures import DECIMALS, measure_palette, most_used_first
 from quantization.nearest import nearest_of, squared_distances
 from quantization.options import Space
@@ -31,9 +31,8 @@ _HUE_LOST = 3.0
 # A color that fills areas, with half of its cluster's weight, needs this share of its pixels.
 _NEARLY_HALF = 0.4
 
-# What is just noticeable in OKLab (CSS Color Module Level 4, 13.2): of what is nearer, medians are
-# means.
-_NOTICED = 0.02 * UNITS
+# Distances, relative to the root mean square of all, from which on colors pull a center less.
+_FAR = 2.0
 _MEDIAN_STEPS = 6
 
 # As scikit-learn's: shifts of centers, relative to the points' variance, that end a k-means.
@@ -252,13 +251,15 @@ def _toward_medians(
 ) -> NDArray[np.float64]:
     """Move centers from the means of their clusters toward the geometric medians (Weiszfeld, 1937).
 
-    A few colors that are far off do not draw a center away from all the others.
+    A few colors that are far off do not draw a center away from all the others, of which it stays
+    the mean.
     """
     rows = np.column_stack([points, np.ones(len(points))])
     for _ in range(_MEDIAN_STEPS):
         squared = squared_distances(points, centers)
         least = squared.min(axis=1)
-        pull = weights / np.sqrt(least + _NOTICED**2)
+        far = _FAR**2 * np.average(least, weights=weights) + 1  # 0 where two colors round to one.
+        pull = weights / np.sqrt(least + far)
         own = (squared == least[:, None]).T
         centers = _means(own, rows * pull[:, None], centers, fixed)
     return centers

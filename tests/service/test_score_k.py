@@ -285,6 +285,16 @@ def test_any_image_gets_palettes_without_duplicates(levels: NDArray[np.uint8], s
         assert best.error < 10
 
 
+def test_colors_that_are_one_in_oklab_take_two_places_at_last() -> None:
+    levels = np.array([[0, 200, 0], [0, 200, 1], [9, 9, 9], [250, 20, 20]], np.uint8)
+    summary = summary_of(levels)
+    assert len(np.unique(summary.pooled.points("oklab"), axis=0)) == 3  # Else this tests nothing.
+
+    fits = {k: fit(summary, k, "oklab") for k in (3, 4)}
+    assert fits[3].error < 0.1
+    assert {*map(tuple, fits[4].palette.tolist())} == {*map(tuple, levels.tolist())}
+
+
 def test_photo_is_measured_on_all_its_pixels(photo: Path) -> None:
     pixels = open_image(photo, max_pixels=10**6).pixels()
     summary, _ = summarized(pixels, k_min=8, k_max=32, sample_size=2048)
