@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from benchmarks.k_selection import pictures
-from benchmarks.steps import SPACE
 from quantization.clustering import find_palette
 from quantization.nearest import nearest
+from quantization.options import Space
 from quantization.sampling import summarize
+
+SPACE: Space = "rgb"
+"""The one for the least squared error, which is compared."""
 
 KS = [8, 16, 32]
 MAGICK = "convert-im6.q16"
