@@ -24,7 +24,7 @@ HEADER = """\
 
 `make gallery` writes this page. Each picture leads to its report, which has to be downloaded to be
 looked at; `make pages` makes a page to publish, where they are a click away. The error is the mean
-distance of a pixel to its palette color in OKLab, times 100: 2 is about what one just sees.
+distance of a pixel to its palette color in OKLab, times 100; 2 is a just noticeable difference.
 """
 
 ROW = """

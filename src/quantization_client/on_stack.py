@@ -146,8 +146,10 @@ def _source(options: argparse.Namespace, stack: Stack) -> dict[str, Any]:
     if options.bucket_prefix is not None:
         return {"prefix": options.bucket_prefix}
     if options.bucket_list is not None:
-        if not options.bucket_list.is_file():
-            raise UsageError(f"{options.bucket_list}: no such file")
+        try:
+            options.bucket_list.open("rb").close()
+        except OSError as error:
+            raise UsageError(f"{options.bucket_list}: {error.strerror}") from None
         return {"list": upload_list(stack, options.bucket_list)}
     bucket, _, key = options.bucket_inventory.removeprefix("s3://").partition("/")
     return {"inventory": {"bucket": bucket, "key": key}}

@@ -222,7 +222,21 @@ def test_files_and_the_bucket_are_not_mixed(
     stack: Stack, states: States, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(stack, "--bucket-prefix", "a", str(tmp_path)) == BAD_USAGE
-    assert run(stack, "--bucket-list", str(tmp_path / "none")) == BAD_USAGE
+    assert not states.started
+
+
+@pytest.mark.parametrize(("name", "why"), [("none", "No such file"), ("", "Is a directory")])
+def test_list_that_cannot_be_read_is_told_before_anything_starts(
+    stack: Stack,
+    states: States,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    why: str,
+) -> None:
+    file = tmp_path / name
+    assert run(stack, "--bucket-list", str(file)) == BAD_USAGE
+    assert capsys.readouterr().err.startswith(f"error: {file}: {why}")
     assert not states.started
 
 
