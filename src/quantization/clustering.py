@@ -22,7 +22,7 @@ _LEAST_COLORS_PER_CLUSTER = 8
 
 # A lost accent weighs as much as this share of the image, but no more than so many times as much
 # as it has pixels.
-_ACCENT_SHARE, _MOST_RAISED = 0.002, 16
+_ACCENT_SHARE, _MOST_RAISED = 0.0025, 16
 
 # The squared error of a color that loses its hue counts so many times where it is asked what a
 # move of a center to an accent is worth. 2 does not save a red country from two blues.

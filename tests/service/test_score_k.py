@@ -389,12 +389,13 @@ def test_ink_is_black_and_paper_white_with_two_colors() -> None:
     assert palette.tolist() == [[255, 255, 255], [0, 0, 0]]
 
 
-def test_small_red_country_stays_red_when_one_color_is_lacking() -> None:
+@pytest.mark.parametrize("blue", [36, 41])
+def test_small_red_country_stays_red_when_one_color_is_lacking(blue: int) -> None:
     """The two blues become one, as no hue is lost by that."""
     colors = ["#dbe9f4", "#cfcfcf", "#2a7fb8", "#74b3d8", "#f2c14e", "#8bb174", "#c1272d"]
     sea, *countries = from_hex(colors)
     world = np.full((200, 300, 3), sea)
-    sides = [90, 36, 36, 36, 36, 9]
+    sides = [90, blue, blue, 36, 36, 9]
     for index, (side, color) in enumerate(zip(sides, countries, strict=True)):
         row, column = divmod(index, 3)
         world[5 + 100 * row :, 5 + 98 * column :][:side, :side] = color
