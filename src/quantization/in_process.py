@@ -218,7 +218,7 @@ def quantize(
 
     >>> temple = quantize("docs/gallery/temple.jpg", criterion="guarded", k_max=16)
     >>> temple.k, temple.indices.shape
-    (16, (240, 360))
+    (15, (240, 360))
     >>> sorted(temple.picks)
     ['guarded', 'silhouette']
 
