@@ -22,6 +22,7 @@ from scipy.stats import spearmanr
 
 from benchmarks.k_selection import palettes, pictures, plots, synthetic, tables
 from benchmarks.quality import delta_e, ssim
+from benchmarks.steps import SPACE
 from quantization.color import from_hex
 
 CRITERIA = ["original script", "silhouette", "guarded"]
@@ -90,7 +91,7 @@ def try_picture(job: tuple[Path, int, float]) -> tuple[Path, Choice]:
     for criterion, ks in chosen.items():
         rows = scored.seed_draws[0] if criterion == "original script" else scored.draws[0]
         palette = next(row["palette"] for row in rows if row["k"] == ks[0])
-        seen = palettes.recolor(pixels, from_hex(palette))
+        seen = palettes.recolor(pixels, from_hex(palette), SPACE)
         delta_es[criterion], ssims[criterion] = delta_e(pixels, seen), ssim(pixels, seen)
     errors = {row["k"]: row["error"] for row in scored.draws[0]}
     return path, Choice(chosen, delta_es, ssims, errors.get(16, 0.0), errors)

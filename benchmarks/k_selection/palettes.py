@@ -71,16 +71,18 @@ def by_imagemagick(pixels: NDArray[np.uint8], k: int) -> NDArray[np.uint8]:
     return np.unique(flat, axis=0)
 
 
-def recolor(pixels: NDArray[np.uint8], palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def recolor(
+    pixels: NDArray[np.uint8], palette: NDArray[np.uint8], space: Space
+) -> NDArray[np.uint8]:
     """Give every pixel its nearest palette color."""
     flat = pixels.reshape(-1, 3)
-    labels = [nearest(flat[i : i + 2**16], palette, SPACE) for i in range(0, len(flat), 2**16)]
+    labels = [nearest(flat[i : i + 2**16], palette, space) for i in range(0, len(flat), 2**16)]
     return palette[np.concatenate(labels)].reshape(pixels.shape)
 
 
 def mean_squared_error(pixels: NDArray[np.uint8], palette: NDArray[np.uint8]) -> float:
     """Return the mean squared RGB distance to the nearest color, three channels summed."""
-    difference = pixels.astype(np.int32) - recolor(pixels, palette)
+    difference = pixels.astype(np.int32) - recolor(pixels, palette, SPACE)
     return float(np.square(difference).sum(axis=2).mean())
 
 

@@ -82,7 +82,7 @@ def _draw_before_and_after(pixels: NDArray[np.uint8], budget: float) -> None:
     panels = [pixels]
     for criterion in ("silhouette", "guarded"):
         row = next(row for row in scored if row["k"] == chosen[criterion])
-        panels.append(palettes.recolor(pixels, from_hex(row["palette"])))
+        panels.append(palettes.recolor(pixels, from_hex(row["palette"]), SPACE))
     small = [cv2.resize(p, (320, 214), interpolation=cv2.INTER_AREA) for p in panels]
     strip = np.concatenate(small, axis=1)
     path = str(FOLDER / "choosing-k-picks.jpg")

@@ -28,7 +28,7 @@ _LMS_TO_LINEAR = np.linalg.inv(_LINEAR_TO_LMS)
 _K1, _K2 = 0.206, 0.03
 _K3 = (1 + _K1) / (1 + _K2)
 
-UNITS = 4096
+_UNITS = 4096
 """Of OKLab's coordinates in `to_space`, a difference of 1."""
 
 
@@ -89,7 +89,7 @@ def to_space(rgb: NDArray[np.floating | np.uint8], space: Space) -> NDArray[np.f
     oklab = srgb_to_oklab(rgb)
     bent = _K3 * oklab[:, 0] - _K1
     oklab[:, 0] = (bent + np.sqrt(bent**2 + 4 * _K2 * _K3 * oklab[:, 0])) / 2
-    points: NDArray[np.float64] = np.rint(UNITS * oklab)
+    points: NDArray[np.float64] = np.rint(_UNITS * oklab)
     return points
 
 
@@ -97,7 +97,7 @@ def from_space(points: NDArray[np.floating], space: Space) -> NDArray[np.float64
     """Return the sRGB levels, within 0..255, of coordinates that `to_space` gives."""
     if space == "rgb":
         return np.asarray(np.clip(points, 0, 255), dtype=np.float64)
-    oklab: NDArray[np.float64] = points.astype(np.float64) / UNITS
+    oklab: NDArray[np.float64] = points.astype(np.float64) / _UNITS
     oklab[:, 0] = oklab[:, 0] * (oklab[:, 0] + _K1) / (_K3 * (oklab[:, 0] + _K2))
     return oklab_to_srgb(oklab)
 
