@@ -60,7 +60,7 @@ class Processes:
 
     def __enter__(self) -> Self:
         if self._others:
-            _submit(self._others, import_module, _WORK)  # Any work has them start.
+            _submit(self._others, _get_ready)  # Any work has them start.
             folder = self._folder.enter_context(TemporaryDirectory(ignore_cleanup_errors=True))
             self._file = Path(folder, "summary.npz")
         return self
@@ -133,6 +133,10 @@ def _executor(processes: int) -> ProcessPoolExecutor:
         initargs=(_WORK,),
         env=_ONE_THREAD,
     )
+
+
+def _get_ready() -> None:
+    """Do nothing: the process has started by then."""
 
 
 def _score(summary: Summary, request: ScoreRequest) -> FittedScore:

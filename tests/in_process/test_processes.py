@@ -4,6 +4,7 @@ import os
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
 import loky
 import pytest
@@ -37,6 +38,22 @@ def test_other_processes_fit_the_same(photo: Path, elsewhere: list[int]) -> None
 
     assert elsewhere
     assert (shared.result, shared.file) == (alone.result, alone.file)
+
+
+def test_process_starts_once(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    futures: list[Future[object]] = []
+    submit = fitting._submit
+
+    def note(*work: Any) -> Future[object]:
+        futures.append(submit(*work))
+        return futures[-1]
+
+    monkeypatch.setattr(fitting, "_submit", note)
+
+    quantize(photo, cores=2, k_max=12)
+
+    assert len(futures) > 1
+    assert [future.exception() for future in futures] == [None] * len(futures)
 
 
 def test_one_palette_starts_no_process(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
