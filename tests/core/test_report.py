@@ -83,6 +83,8 @@ def scores_of(rows: dict[int, tuple[float | None, float]]) -> list[Score]:
 
 FALLING = scores_of({8: (0.5, 4.0), 9: (0.4, 3.0), 10: (0.3, 2.9), 11: (0.2, 2.8)})
 FULL = scores_of({255: (None, 0.0)})
+STEEP = scores_of({8: (0.4, 6.0), 9: (0.3, 5.0), 10: (0.2, 4.0), 11: (0.1, 2.5)})
+NEARLY = scores_of({8: (0.4, 2.9), 9: (0.3, 2.5), 10: (0.2, 2.05), 11: (0.1, 1.97)})
 CLUSTERS = scores_of({8: (0.7, 3.0), 9: (0.9, 2.5), 10: (0.6, 1.9), 11: (0.5, 1.8)})
 
 
@@ -110,6 +112,14 @@ CLUSTERS = scores_of({8: (0.7, 3.0), 9: (0.9, 2.5), 10: (0.6, 1.9), 11: (0.5, 1.
         (
             {"criterion": "guarded", "k": 10, "scores": FALLING, "at": None},
             "10 colors are the fewest that come about as close as any: drift 2.90, where 11 reach",
+        ),
+        (
+            {"criterion": "guarded", "k": 11, "scores": STEEP, "at": None},
+            "No K from 8 to 11 keeps within the budget of 2. 11 colors come closest: drift 2.50.",
+        ),
+        (
+            {"criterion": "guarded", "k": 10, "scores": NEARLY, "at": None},
+            "any: drift 2.05, where 11 reach 1.97, within the budget of 2.",
         ),
         ({"k": 10, "k_min": 10, "k_max": 10, "scores": CLUSTERS[2:3]}, "as were asked for."),
         ({"k": 10, "k_min": 12, "k_max": 12, "scores": CLUSTERS[2:3]}, "only 10 colors of the 12"),

@@ -84,11 +84,15 @@ def _by_error(result: Result, fitted: dict[int, Score]) -> str:
             f"{amount(k)} are the fewest that keep within the budget of {budget:g}: mean error"
             f" {fitted[k].error:.2f}{smallest}."
         )
-    return (
-        f"No K from {_range(fitted)} keeps within the budget of {budget:g}. {amount(k)} are the"
-        f" fewest that come about as close as any: drift {drifts[k]:.2f}, where {closest} reach"
-        f" {drifts[closest]:.2f}."
+    none = f"No K from {_range(fitted)} keeps within the budget of {budget:g}. "
+    if k == closest:
+        return f"{none}{amount(k)} come closest: drift {drifts[k]:.2f}."
+    fewest = (
+        f"{amount(k)} are the fewest that come about as close as any: drift {drifts[k]:.2f}, where"
+        f" {closest} reach {drifts[closest]:.2f}"
     )
+    within = drifts[closest] <= budget
+    return f"{fewest}, within the budget of {budget:g}." if within else f"{none}{fewest}."
 
 
 def _drift(score: Score) -> float:
