@@ -6,17 +6,20 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from samcli.yamlhelper import yaml_parse
 
 from emulator.engine import ROOT
+from quantization import quantize
 from quantization.contract import Result
 from quantization.errors import REFUSALS
+from quantization_client.finding import sample_image
 from quantization_client.main import command
 from tools.schema import SCHEMAS
 
 README = (ROOT / "README.md").read_text()
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 OMISSION = "…"
 
 
@@ -75,20 +78,57 @@ def same_keys(
                 same_keys(item, real["items"], schema, f"{where}[]")
 
 
-def test_example_of_a_result_has_the_shape_of_one() -> None:
-    (example,) = re.findall(r"```json\n(.*?)```", README, re.DOTALL)
+@pytest.fixture(scope="module")
+def example() -> Any:
+    """Return the result that README shows."""
+    (text,) = re.findall(r"```json\n(.*?)```", README, re.DOTALL)
+    return json.loads(text)
+
+
+def test_example_of_a_result_has_the_shape_of_one(example: Any) -> None:
     schema = json.loads(SCHEMAS[Result].read_text())
 
-    same_keys(json.loads(example), schema, schema)
+    same_keys(example, schema, schema)
+
+
+def as_told(example: Any, real: Any) -> Any:
+    """Return what an example tells of a value: no more items than it has, nor digits."""
+    if isinstance(example, str) and OMISSION in example:
+        return example
+    if isinstance(example, dict):
+        return {name: as_told(value, real.get(name)) for name, value in example.items()}
+    if isinstance(example, list):
+        told = example[: example.index(OMISSION)] if OMISSION in example else example
+        assert len(told) == len(real) or len(told) < len(example), "nothing tells of the others"
+        return [as_told(*pair) for pair in zip(told, real, strict=False)] + example[len(told) :]
+    if isinstance(example, float):
+        return round(real, len(str(example).partition(".")[2]))
+    return real
+
+
+def test_example_of_a_result_is_that_of_the_sample_photo(example: Any) -> None:
+    result = msgspec.to_builtins(quantize(sample_image()).result)
+
+    assert as_told(example, result) == example
+
+
+def anchors(page: str) -> set[str]:
+    """Return those that GitHub gives the headings of a page."""
+    code = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)", code.sub("", page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_what_is_linked_is_there(page: Path) -> None:
     text = page.read_text()
-    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
     for target in links + re.findall(r'src="([^"]*)"', text):
+        path, _, anchor = target.partition("#")
         if "://" not in target:
-            assert (page.parent / target).exists(), target
+            there = page.parent / path if path else page
+            assert there.exists(), target
+            assert not anchor or anchor in anchors(there.read_text()), target
 
 
 def test_targets_are_those_of_the_makefile() -> None:
