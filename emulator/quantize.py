@@ -23,7 +23,7 @@ def _run(arguments: list[str] | None) -> int:
 
     command = client.parser("python -m emulator.quantize", __doc__)
     engine.add_port(command, "--port")
-    options = command.parse_intermixed_args(arguments)
+    options = client.parse(command, arguments)
     code = on_stack.quantize(options, lambda: connect(options.port))
     if engine.is_running(options.port) and not options.json:
         console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=options.quiet)

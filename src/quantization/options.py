@@ -237,7 +237,7 @@ def ignored_metadata(names: Iterable[str]) -> list[str]:
     """
     ignored = sorted(set(names) - FIELDS.keys())
     for name in ignored:
-        if meant := _option_meant(name):
+        if meant := option_meant(name):
             raise InvalidOptions(f"{name}: no such option; {meant} is meant, or rename it")
     return ignored
 
@@ -246,7 +246,8 @@ OTHER_WORDS = {"color": "k", "colors": "k", "colour": "k", "colours": "k", "numc
 """What people call an option, without hyphens."""
 
 
-def _option_meant(name: str) -> str | None:
+def option_meant(name: str) -> str | None:
+    """Return the option that a name seems to mean: spelled otherwise, or another word for it."""
     plain = "".join(filter(str.isalnum, name.lower()))
     spelled = {"".join(filter(str.isalnum, option)): option for option in FIELDS}
     if option := (spelled | OTHER_WORDS).get(plain):

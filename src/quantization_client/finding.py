@@ -84,6 +84,8 @@ def prepare(out: Path) -> None:
     UsageError
         If nothing can be written there.
     """
+    if out.is_file():
+        raise UsageError(f"{out} cannot be written to: it is a file; name a folder")
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):

@@ -18,7 +18,7 @@ from rich.console import Console
 import quantization
 from quantization.contract import Result
 from quantization.errors import InvalidOptions, UnreadablePalette
-from quantization.options import FIELDS, Options, description_of, values_of
+from quantization.options import FIELDS, Options, description_of, option_meant, values_of
 from quantization.palette_files import palette_at_hand
 from quantization_client.entry import INTERRUPTED, NO_READER
 from quantization_client.finding import (
@@ -95,8 +95,7 @@ exit codes:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = command()
-    # Images and options in any order.
-    options = parser.parse_intermixed_args(arguments)
+    options = parse(parser, arguments)
     # Each way imports only what it needs, which takes most of the time of a small image.
     if options.stack is not None:
         from quantization_client import on_stack
@@ -109,6 +108,22 @@ def main(arguments: list[str] | None = None) -> int:
     from quantization_client.in_process import local_runner
 
     return quantize(options, local_runner)
+
+
+def parse(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argparse.Namespace:
+    """Read a command line: images and flags in any order.
+
+    Raises
+    ------
+    SystemExit
+        If it is wrong. That is printed, and the option that an unknown flag seems to mean.
+    """
+    options, unknown = parser.parse_known_intermixed_args(arguments)
+    if unknown:
+        flag = unknown[0].partition("=")[0]
+        meant = option_meant(flag)
+        parser.error(f"{flag}: no such option" + (f"; --{meant} is meant" if meant else ""))
+    return options
 
 
 def in_bucket(options: argparse.Namespace) -> bool:

@@ -149,7 +149,8 @@ def bucket_summary(summary: "Summary") -> Text:
     lines = [f"{count:>10,} {outcome}" for outcome, count in summary.outcomes.most_common()]
     lines += [": ".join(filter(None, told)) for told in summary.failures]
     if summary.status != "SUCCEEDED":
-        lines.append(f"the backfill ended as {summary.status} {summary.cause}".rstrip())
+        cause = f": {summary.cause}" if summary.cause else ""
+        lines.append(f"the backfill ended as {summary.status}{cause}")
     elif not lines:
         lines.append("no such object is in the bucket")
     if summary.outcomes:

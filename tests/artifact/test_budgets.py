@@ -36,6 +36,10 @@ def test_functions_fit_with_a_twentieth_to_spare(
         assert row.total <= budgets.LARGEST_SHARE * budgets.LIMIT, row
 
 
+def test_imports_are_measured_where_there_is_numpy(functions: dict[str, BuiltFunction]) -> None:
+    assert {name for name in functions if budgets.has_numpy(functions[name])} == {*IMPORT_BUDGETS}
+
+
 @pytest.mark.parametrize("name", IMPORT_BUDGETS)
 def test_handlers_import_within_their_budget(
     functions: dict[str, BuiltFunction], name: str

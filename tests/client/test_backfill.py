@@ -14,7 +14,7 @@ from botocore.stub import Stubber
 from mypy_boto3_s3 import S3Client
 from mypy_boto3_stepfunctions import SFNClient
 
-from quantization_client.backfill import SHOWN_FAILURES, Backfill, Counts
+from quantization_client.backfill import SHOWN_FAILURES, Backfill, Counts, Summary
 from quantization_client.entry import INTERRUPTED
 from quantization_client.jobs import StackError
 from quantization_client.main import BAD_USAGE, NO_STACK, SOME_FAILED, command
@@ -208,6 +208,11 @@ def test_list_of_results_is_not_named_where_there_is_none(
     summary = Backfill(stack, "arn").summary()
     assert not summary.outcomes
     assert bucket_summary(summary).plain == said
+
+
+def test_backfill_that_failed_says_why() -> None:
+    summary = Summary("FAILED", "s3://out/manifest.json", "too many have failed")
+    assert bucket_summary(summary).plain == "the backfill ended as FAILED: too many have failed"
 
 
 def test_summary_for_scripts_is_one_line_of_json(

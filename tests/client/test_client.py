@@ -213,6 +213,25 @@ def test_what_no_stack_takes_is_bad_usage(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--critrion", "guarded"], "error: --critrion: no such option; --criterion is meant"),
+        (["--colours=12"], "error: --colours: no such option; --k is meant"),
+        (["--resize", "50"], "error: --resize: no such option"),
+        (["-x"], "error: -x: no such option"),
+    ],
+)
+def test_unknown_flag_is_refused_with_the_one_that_is_meant(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["none.jpg", *arguments])
+
+    assert left.value.code == BAD_USAGE
+    assert capsys.readouterr().err.endswith(f"{said}\n")
+
+
 def test_palette_file_is_given_as_its_colors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, photo: Path
 ) -> None:

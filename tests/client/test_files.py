@@ -123,14 +123,21 @@ def test_interrupted_run_may_go_on_with_what_it_wrote(run: CommandInProcess, pho
     assert run(photos / "data.jpg", "--out", photos) == ALL_DONE
 
 
-@pytest.mark.parametrize("out", ["photos/art.png", "photos/art.png/deeper", "/proc/x"])
+@pytest.mark.parametrize(
+    ("out", "why"),
+    [
+        ("photos/art.png", "it is a file; name a folder"),
+        ("photos/art.png/deeper", "Not a directory"),
+        ("/proc/x", "No such file or directory"),
+    ],
+)
 def test_folder_that_cannot_be_written_to_is_bad_usage(
-    run: CommandInProcess, photos: Path, out: str, capsys: pytest.CaptureFixture[str]
+    run: CommandInProcess, photos: Path, out: str, why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(photos / "data.jpg", "--out", photos.parent / out) == BAD_USAGE
 
     (line,) = capsys.readouterr().err.splitlines()
-    assert "cannot be written to" in line
+    assert f"cannot be written to: {why}" in line
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")

@@ -65,6 +65,11 @@ def zipped(folder: Path) -> int:
     return archive.tell()
 
 
+def has_numpy(function: BuiltFunction) -> bool:
+    """Tell whether numpy is there to be compared with."""
+    return any((layer / "python" / "numpy").is_dir() for layer in function.layers.values())
+
+
 def import_ratio(function: BuiltFunction, runs: int = 3) -> float:
     """Measure how many times as long as numpy the function's handler takes to import.
 
@@ -102,7 +107,7 @@ def main() -> None:
         for name, path in layers.items():
             write(f"{name + ' ' + architecture:24}{size(path) / 1e6:9.1f}{zipped(path) / 1e6:9.1f}")
     write(f"\n{'import':24}{'x numpy':>9}")
-    for function in functions(build(ARCHITECTURE)):
+    for function in filter(has_numpy, functions(build(ARCHITECTURE))):
         write(f"{function.name:24}{import_ratio(function):9.1f}")
 
 
