@@ -318,7 +318,7 @@ def parser(prog: str, description: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "images",
         nargs="*",
-        type=Path,
+        type=_named_path,
         metavar="IMAGE",
         help="a file, a folder of them, or - for standard input; default: a sample photo",
     ).complete = shtab.FILE  # type: ignore[attr-defined]
@@ -387,6 +387,13 @@ def _add_bucket_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PERCENT",
         help="stop once more than PERCENT of the images have failed; default: 10",
     )
+
+
+def _named_path(text: str) -> Path:
+    """Read the name of an image: an empty one, as of an unset variable, would be this folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty; this folder is named .")
+    return Path(text)
 
 
 def _reader(kind: Any, phrase: str) -> Callable[[str], Any]:

@@ -89,7 +89,8 @@ def _aws_errors() -> Iterator[None]:
     try:
         yield
     except (NotStartedError, *AWS_ERRORS) as error:
-        raise StackError(f"{error}; then the same command goes on") from error
+        wrong = str(error).rstrip(".")
+        raise StackError(f"{wrong}; once that is put right, the same command goes on") from error
 
 
 def _backfill(options: argparse.Namespace, connect: Callable[[], Stack], console: Console) -> int:

@@ -213,6 +213,14 @@ def test_what_no_stack_takes_is_bad_usage(
     assert said in capsys.readouterr().err
 
 
+def test_empty_name_is_not_this_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main([""])
+
+    assert left.value.code == BAD_USAGE
+    assert "argument IMAGE: the name is empty" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
