@@ -21,6 +21,7 @@ type Context = dict[str, Any]
 
 ExecutionError = stepfunctions._ExecutionError
 
+DEEPEST_EVALUATION = 100
 EXPRESS_LIMIT_SECONDS = 300
 """https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html"""
 
@@ -42,6 +43,19 @@ def definition_in_s3_may_be_yaml(stock: Any, props: dict[str, Any]) -> str:
 
 
 # Time limits and retries
+
+
+@patch(stepfunctions.jsonata.Jsonata, "jsonata", "expression, regex_engine, timeout, stack")
+def expressions_are_not_deep(stock: Any, expression: str, *more: Any, **limits: Any) -> Any:
+    """Fail an expression whose evaluation goes deeper than 100 levels.
+
+    AWS: that is a States.QueryEvaluationError, by its own count: where an array has several
+    elements, the level around it does not end.
+    https://github.com/floci-io/floci/issues/2737
+    https://github.com/jsonata-js/jsonata/blob/v2.0.6/src/jsonata.js
+    Stock: as deep as Python goes.
+    """
+    return stock(expression, *more, **limits | {"stack": DEEPEST_EVALUATION})
 
 
 @patch(stepfunctions, "_run_execution", "exec_arn")

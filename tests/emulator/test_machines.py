@@ -24,6 +24,9 @@ def handler(event, context):
 """
 
 
+LARGEST = "($larger := function($n) { $max([$n, 0]) }"
+
+
 @pytest.fixture
 def function(cloud: Cloud) -> str:
     return cloud.function(FUNCTION)
@@ -101,6 +104,23 @@ def test_throttling_is_named(cloud: Cloud, function: str) -> None:
 )
 def test_expression(patched: Cloud, state: dict[str, Any], output: object) -> None:
     assert patched.run(alone({"Type": "Pass"} | state), {"k": 3})["output"] == output
+
+
+@pytest.mark.parametrize(
+    ("deep", "shallow"),
+    [
+        ("+".join(["1"] * 110), "+".join(["1"] * 90)),
+        # Each array of several elements keeps the level around it from ending.
+        (f"{LARGEST}; [1..120].$larger($))", f"{LARGEST}; [1..60].$larger($))"),
+    ],
+)
+def test_expression_goes_no_deeper_than_on_aws(cloud: Cloud, deep: str, shallow: str) -> None:
+    ends = [
+        cloud.run(alone({"Type": "Pass", "Output": f"{{% {expression} %}}"}))
+        for expression in (shallow, deep)
+    ]
+    assert [end["status"] for end in ends] == ["SUCCEEDED", "FAILED"]
+    assert ends[1]["error"] == "States.QueryEvaluationError"
 
 
 def test_context_names_the_execution(patched: Cloud) -> None:

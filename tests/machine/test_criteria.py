@@ -12,8 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.engine import ROOT
-from quantization.options import Criterion, Options
+from quantization.options import MAX_SIZES, Criterion, Options
 from quantization.report.reasons import ACCENTS_COUNT, CLOSE
+
+DEEPEST_EVALUATION = 100
+"""https://github.com/floci-io/floci/issues/2737, measured on AWS."""
 
 
 class Row(NamedTuple):
@@ -39,10 +42,11 @@ def test_report_gives_reasons_by_the_numbers_that_choose() -> None:
 
 
 def choose_k(rows: list[Row], failed: Collection[int] = (), **options: Any) -> dict[str, Any]:
-    """Evaluate the expression of the state machine's own file."""
+    """Evaluate the expression of the state machine's own file, as deep as AWS lets it go."""
     definition = yaml.safe_load((ROOT / "statemachine/quantize.asl.yaml").read_text())
-    expression = definition["States"]["ChooseK"]["Output"]
-    program = jsonata.Jsonata(expression.strip().removeprefix("{%").removesuffix("%}"))
+    expression = definition["States"]["ChooseK"]["Output"].strip()
+    text = expression.removeprefix("{%").removesuffix("%}")
+    program = jsonata.Jsonata.jsonata(text, stack=DEEPEST_EVALUATION)
     scores = [row._asdict() | {"inertia": 1.0, "palette": ["#000000"] * row.k} for row in rows]
     nothing = dict.fromkeys(["silhouette", "inertia", "error", "accent_error"])
     scores += [{"k": k, **nothing, "failure": "MemoryError"} for k in sorted(failed)]
@@ -90,6 +94,13 @@ def guarded_pick(rows: list[Row], budget: float, k_min: int, k_max: int) -> Row:
     if is_peak(rows, k_min, k_max) or (high and best.drift <= limit):
         return best
     return min((row for row in rows if row.drift <= limit), key=lambda row: row.k)
+
+
+def test_the_widest_window_can_be_reduced() -> None:
+    """AWS counts an array of several elements as one level that never ends."""
+    rows = [Row(k, 0.5, 3.0 - k / 100) for k in range(1, MAX_SIZES + 1)]
+    choice = choose_k(rows, criterion="guarded", k_min=1, k_max=MAX_SIZES)
+    assert choice["k"] == guarded_pick(rows, Options().error_budget, 1, MAX_SIZES).k
 
 
 silhouettes = st.none() | st.sampled_from([-0.2, 0.0, 0.3, 0.3001, 0.65, 0.9]) | st.floats(-1, 1)
