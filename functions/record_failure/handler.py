@@ -36,8 +36,10 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> Any:
     if failure is None:
         logger.warning("no upload started this execution")
         return None
-    if publish_failure(s3, OUTPUT_BUCKET, failure):
-        kind = "Refusals" if failure.error in REFUSALS else "Crashes"
+    kind = "Refusals" if failure.error in REFUSALS else "Crashes"
+    recorded = publish_failure(s3, OUTPUT_BUCKET, failure)
+    # Of a crash EventBridge alone tells, so it is news even where nothing can be written down.
+    if recorded or (recorded is None and kind == "Crashes"):
         metrics.add_metric(kind, MetricUnit.Count, 1)
         # Counted once for the alarm, by service, and once by error.
         metrics.add_dimensions(error=failure.error)

@@ -112,6 +112,27 @@ def test_crash_is_told_as_none_of_the_images_fault(
     assert "redrive" in failure.advice
 
 
+@pytest.mark.parametrize(("error", "counted"), [("KeyError", True), ("ObjectGone", False)])
+def test_crash_counts_even_where_another_images_result_has_its_name(
+    s3: S3Client,
+    context: LambdaContext,
+    capsys: pytest.CaptureFixture[str],
+    error: str,
+    counted: bool,
+) -> None:
+    name = EVENT["detail"]["object"]["key"] + ".error"
+    source = msgspec.structs.replace(result_with().source, key=f"{name}.png")
+    result = msgspec.json.encode(result_with(source=source))
+    s3.put_object(Bucket="output", Key=f"{name}.json", Body=result)
+
+    record_failure.handler(ended(error=error, cause="none"), context)
+
+    assert s3.get_object(Bucket="output", Key=f"{name}.json")["Body"].read() == result
+    printed = capsys.readouterr().out
+    assert ('"Crashes"' in printed) == counted
+    assert '"Refusals"' not in printed
+
+
 @pytest.mark.parametrize("missing", ["version-id", "sequencer"])
 def test_upload_whose_event_lacks_a_field_is_told_of(
     recorded: Callable[[], Failure], context: LambdaContext, missing: str

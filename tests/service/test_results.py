@@ -498,8 +498,8 @@ def test_overtaken_upload_says_that_it_is_superseded_and_writes_nothing() -> Non
 def test_failure_that_is_outdated_is_never_written() -> None:
     bucket = Bucket()
     publisher(upload_of("00A"), "first")(bucket)
-    assert not recorder(upload_of("00A"), "first")(bucket)
-    assert not recorder(upload_of("009"), "older")(bucket)
+    assert recorder(upload_of("00A"), "first")(bucket) is False
+    assert recorder(upload_of("009"), "older")(bucket) is False
     assert ERROR not in bucket.versions
 
 
@@ -524,7 +524,7 @@ def test_failure_leaves_another_keys_result_that_has_its_name() -> None:
     publisher(named_so, "first")(bucket)
     kept = {key: list(versions) for key, versions in bucket.versions.items()}
     for sequencer in ("009", "01"):
-        assert not recorder(upload_of(sequencer), "second")(bucket)
+        assert recorder(upload_of(sequencer), "second")(bucket) is None
     assert bucket.versions == kept
     assert ERROR in kept
 

@@ -116,28 +116,31 @@ def publish_result(
     return msgspec.structs.replace(rendered, superseded=superseded)
 
 
-def publish_failure(s3: "S3Client", bucket: str, failure: Failure) -> bool:
+def publish_failure(s3: "S3Client", bucket: str, failure: Failure) -> bool | None:
     """Write why an upload failed, unless it or a newer one of its key has ended otherwise.
 
     The result of another key, which may have this failure's name, stays, and nothing is written.
 
     Returns
     -------
-    recorded : bool
-        Whether it was written. It is not if it was known before.
+    recorded : bool or None
+        Whether it was written. It is not if it was known before; None says that the name belongs to
+        another key's result, so that nobody can tell.
     """
     upload = failure.source
     this_upload, order = Origin.of(upload), UploadOrder(s3, upload.bucket, upload.key)
     key = error_key(upload.key)
-    recorded = False
+    recorded: bool | None = False
     while not recorded:
         current = _document(s3, bucket, key)
+        if current.key != upload.key and current.kind == "result":
+            recorded = None
+            break
         known = (current.execution, current.error) == (failure.execution, failure.error)
-        if current.key == upload.key:
-            same_run = current.origin.run == this_upload.run
-            replaceable = same_run or order.is_older(current.origin, this_upload)
-        else:
-            replaceable = current.kind != "result"
+        same_run = current.origin.run == this_upload.run
+        replaceable = (
+            current.key != upload.key or same_run or order.is_older(current.origin, this_upload)
+        )
         if known or not replaceable:
             break
         result = _document(s3, bucket, result_key(upload.key))
