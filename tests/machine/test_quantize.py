@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import jsonata
@@ -277,11 +278,59 @@ def expressions(value: object) -> list[str]:
     return [text[2:-2]] if text.startswith("{%") else []
 
 
-def test_every_expression_is_jsonata(definition: dict[str, Any]) -> None:
-    found = expressions(definition)
-    assert len(found) > 20
+BACKFILL = DEFINITION.with_name("backfill.asl.yaml")
+PARTS = (
+    *("lhs", "rhs", "arguments", "expressions", "body", "condition", "then", "_else"),
+    *("procedure", "expression", "expr", "lhs_object", "rhs_object"),
+)
+WITHIN = ("predicate", "stages", "terms", "group")
+
+
+def names_of_nothing(node: Any, *, within: bool = False) -> list[str]:
+    """Return the names that an expression reads in no object: neither a variable's nor a step's."""
+    if isinstance(node, list | tuple):
+        return [name for part in node for name in names_of_nothing(part, within=within)]
+    if not isinstance(node, jsonata.parser.Parser.Symbol):
+        return []
+    found = [str(node.value)] if node.type == "name" and not within else []
+    first, *later = node.steps or [None]
+    found += names_of_nothing(first, within=within) + names_of_nothing(later, within=True)
+    for part in PARTS:
+        found += names_of_nothing(getattr(node, part), within=within)
+    for part in WITHIN:
+        found += names_of_nothing(getattr(node, part), within=True)
+    return found
+
+
+@pytest.mark.parametrize("file", [DEFINITION, BACKFILL], ids=lambda file: file.name)
+def test_every_expression_is_one_that_aws_takes(file: Path) -> None:
+    """AWS creates no machine with a name of nothing: https://github.com/floci-io/floci/issues/2670."""
+    found = expressions(yaml.safe_load(re.sub(r"\$\{\w+\}", "25", file.read_text())))
+    assert len(found) > 15
     for expression in found:
-        jsonata.Jsonata(re.sub(r"\$\{\w+\}", "25", expression))
+        assert not names_of_nothing(jsonata.Jsonata(expression).ast), expression
+        assert "$$" not in expression
+
+
+def test_name_of_nothing_is_seen() -> None:
+    def seen(expression: str) -> list[str]:
+        return names_of_nothing(jsonata.Jsonata(expression).ast)
+
+    assert seen("($a := [phone.number, $b.c]; $a{'k': $count(d)}; function($e) { f & $e })") == [
+        "phone",
+        "f",
+    ]
+    assert not seen("$a[b = c]^(>(d = null ? -2 : d), e)[0].f.(g; $h(i))")
+
+
+def test_start_of_a_backfill_has_milliseconds() -> None:
+    """AWS writes none after a whole second: https://zenn.dev/hr0k/articles/a663524f5ec88e."""
+    text = re.sub(r": \$\{\w+\}", ": 25", BACKFILL.read_text())
+    selector = yaml.safe_load(text)["States"]["QuantizeEach"]["ItemSelector"]
+    program = jsonata.Jsonata(*expressions(selector["backfill"]["started"]))
+    started = {"Execution": {"StartTime": "2026-01-01T00:00:06Z"}}
+    program.assign("states", {"context": started})
+    assert program.evaluate(None) == "2026-01-01T00:00:06.000Z"
 
 
 def test_every_task_outlives_its_function_and_retries_alike(definition: dict[str, Any]) -> None:
