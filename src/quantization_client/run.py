@@ -20,7 +20,7 @@ from quantization_client.follow import (
     upload,
 )
 from quantization_client.jobs import Ended, Job, Outcome, ProgressCallback
-from quantization_client.journal import Entry, Journal
+from quantization_client.journal import FOLDER, Entry, Journal
 from quantization_client.patience import patiently, pause
 from quantization_client.stack import Stack
 
@@ -146,7 +146,8 @@ class Run:
             names = ", ".join(str(other.job.path) for other in in_flight)
             raise NotStartedError(
                 f"{names}: uploaded {START_LIMIT_SECONDS / 60:g} minutes ago and not begun; look at"
-                " the stack's alarms and its queue DeadLetters"
+                " the stack's alarms and its queue DeadLetters. If the stack was new then, S3 may"
+                f" have sent no event: remove {self._out / FOLDER}, and run the command again"
             )
         seconds = self._stack.poll_seconds
         if item.execution is None:

@@ -97,10 +97,12 @@ def test_upload_that_starts_nothing_ends_the_run_but_is_remembered(
 ) -> None:
     account.queue_seconds = 10 * START_LIMIT_SECONDS
     jobs = jobs_of(3)
-    with pytest.raises(NotStartedError, match=str(jobs[0].path)):
+    with pytest.raises(NotStartedError, match=str(jobs[0].path)) as raised:
         list(begin().outcomes(jobs))
 
     assert remembered(tmp_path) == 3
+    (folder,) = tmp_path.rglob(".unfinished")
+    assert f"remove {folder}," in str(raised.value)
     account.clock.now += account.queue_seconds
     assert all_done(list(begin().outcomes(jobs)), jobs)
     assert account.calls["put_object"] == 3
