@@ -85,10 +85,15 @@ def _deploy(
         *("deploy", "--template-file", str(build / LINKED), "--stack-name", engine.STACK_NAME),
         *("--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset"),
         *("--no-fail-on-empty-changeset", "--region", environment["AWS_REGION"]),
-        *("--parameter-overrides", *(f"{name}={value}" for name, value in overrides.items())),
+        *("--parameter-overrides", *as_sam_takes_them(overrides)),
         environment=environment,
     )
     deployed.write_text(fingerprint)
+
+
+def as_sam_takes_them(parameters: Mapping[str, str]) -> list[str]:
+    """Return what sam's --parameter-overrides reads parameters in; empty values only in quotes."""
+    return [f'{name}="{value}"' for name, value in parameters.items()]
 
 
 def build(architecture: str) -> Path:

@@ -5,10 +5,11 @@ import time
 from pathlib import Path
 
 import pytest
+from samcli.cli.types import CfnParameterOverridesType
 
 from emulator import deploy as module
 from emulator import engine, layers
-from emulator.deploy import DeployError, deploy
+from emulator.deploy import DeployError, as_sam_takes_them, deploy
 
 
 @pytest.fixture
@@ -31,6 +32,12 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     monkeypatch.setattr(engine, "check_port_is_free", lambda *_: None)
     monkeypatch.setattr(engine, "state_directory", lambda _port: tmp_path)
     return called
+
+
+def test_sam_reads_parameters_as_they_are() -> None:
+    parameters = {"KmsKeyArn": "", "FormerKmsKeyArns": "arn:a,arn:b", "KMax": "16"}
+    read = CfnParameterOverridesType().convert(as_sam_takes_them(parameters), None, None)
+    assert read == parameters
 
 
 def test_two_at_once_deploy_once(calls: list[str]) -> None:

@@ -14,7 +14,13 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import boto3
 
-from emulator.deploy import DeployError, build, one_at_a_time, write_template
+from emulator.deploy import (
+    DeployError,
+    as_sam_takes_them,
+    build,
+    one_at_a_time,
+    write_template,
+)
 from emulator.engine import ROOT
 from tools import samconfig
 
@@ -62,7 +68,7 @@ def main() -> int:
         [
             *("sam", "deploy", "--template-file", template),
             *("--config-file", samconfig.FILE, "--config-env", environment.name),
-            *("--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())),
+            *("--parameter-overrides", *as_sam_takes_them(parameters)),
         ],
         cwd=ROOT,
         check=False,
