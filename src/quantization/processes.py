@@ -4,13 +4,12 @@ A fit is many short steps, between which Python lets one thread run at a time: o
 threads take as long as one. One fit at a time is done in this process, and the others elsewhere.
 """
 
-import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import cache, lru_cache
 from importlib import import_module
 from multiprocessing import resource_tracker
@@ -21,6 +20,7 @@ from typing import Self, TypeVar
 import numpy as np
 from loky import ProcessPoolExecutor
 
+from quantization import interrupts
 from quantization.service.messages import FittedScore, ScoreRequest
 from quantization.summary import Summary
 
@@ -96,31 +96,20 @@ class Processes:
 
 
 def _submit(processes: int, work: Callable[..., T], *arguments: object) -> Future[T]:
-    """Have another process do something, of new ones if the system has ended one."""
-    with _only_here_interrupted():
+    """Have another process do something, of new ones if the system has ended one.
+
+    Those that start do not hear Ctrl-C, not even before their first import: this one answers it,
+    and ends them. On Windows `quantization.work` has them ignore it.
+    """
+    if sys.platform != "win32":
+        resource_tracker.ensure_running()  # Until Python 3.14 its start unblocks the signal.
+    with interrupts.held():
         try:
             future: Future[T] = _executor(processes).submit(work, *arguments)
         except BrokenProcessPool:
             _executor.cache_clear()
             future = _executor(processes).submit(work, *arguments)
     return future
-
-
-@contextmanager
-def _only_here_interrupted() -> Iterator[None]:
-    """Have processes that start meanwhile not hear Ctrl-C, not even before their first import.
-
-    This one answers it, and ends them.
-    """
-    if sys.platform == "win32":  # There `quantization.work` has them ignore it.
-        yield
-        return
-    resource_tracker.ensure_running()  # Until Python 3.14 its start unblocks the signal.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @cache

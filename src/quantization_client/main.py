@@ -16,6 +16,7 @@ from msgspec import Meta
 from rich.console import Console
 
 import quantization
+from quantization import interrupts
 from quantization.contract import Result
 from quantization.errors import InvalidOptions, UnreadablePalette
 from quantization.options import FIELDS, Options, description_of, option_meant, values_of
@@ -341,7 +342,8 @@ def parser(prog: str, description: str | None) -> argparse.ArgumentParser:
         " is fitted again. The new files replace the old ones unless you give --out. Give IMAGE,"
         " too, unless you give --stack",
     ).complete = shtab.FILE  # type: ignore[attr-defined]
-    _add_options(parser)
+    with interrupts.held():  # Looking at a type, msgspec loses an interrupt.
+        _add_options(parser)
     parser.add_argument("--open", action="store_true", help="show the first report in the browser")
     said = parser.add_mutually_exclusive_group()
     said.add_argument("--json", action="store_true", help="print JSON, for scripts")

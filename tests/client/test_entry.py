@@ -1,7 +1,14 @@
 """Ctrl-C ends the command, wherever it comes."""
 
+import signal
 import subprocess
 import sys
+from contextlib import suppress
+
+import pytest
+
+from quantization.options import Values, values_of
+from quantization_client.main import main
 
 WAITS = """
 import ctypes, os, signal, sys, time
@@ -28,3 +35,17 @@ def test_interrupt_that_comes_while_c_calls_python_is_not_lost() -> None:
     )
 
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
+def test_interrupt_that_comes_while_options_are_read_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def lose(name: str) -> Values:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        return values_of(name)
+
+    monkeypatch.setattr("quantization_client.main.values_of", lose)
+
+    with pytest.raises(KeyboardInterrupt):
+        main(["--version"])
