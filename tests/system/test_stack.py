@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from samcli.yamlhelper import yaml_parse
 
 from emulator import engine
 from emulator.deploy import ARCHITECTURE, deploy
@@ -208,9 +209,12 @@ def test_build_for_one_processor_is_not_deployed_for_another(client: Aws) -> Non
         update(client, Architecture=other)
 
 
+KEEPING = yaml_parse((engine.ROOT / "template.yml").read_text())["Resources"]["InputBucket"][
+    "DeletionPolicy"
+]
 BUCKETS = {
     name: {"Type": "AWS::S3::Bucket", "DeletionPolicy": policy}
-    for name, policy in (("InputBucket", "Retain"), ("WorkBucket", "Delete"))
+    for name, policy in (("InputBucket", KEEPING), ("WorkBucket", "Delete"))
 }
 # Of two versions of a function that did not change between them, Lambda refuses the second.
 FUNCTION = {
@@ -296,7 +300,10 @@ def test_stack_that_could_not_be_created_is_deleted(client: Aws, on_engine: None
     assert wait_while_in_progress(client, "failed") == "ROLLBACK_COMPLETE"
     with pytest.raises(UnfinishedStackError, match="ROLLBACK_COMPLETE"):
         find_stack("failed")
-    assert delete(named("failed"), cloudformation, client("s3")) == 0
+    s3 = client("s3")
+    there = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
+    assert not [name for name in there if name.startswith("failed-")]
+    assert delete(named("failed"), cloudformation, s3) == 0
     assert status_of(client, "failed") == "DELETE_COMPLETE"
 
 
