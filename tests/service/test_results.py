@@ -480,6 +480,50 @@ def test_redriven_execution_may_fail_with_another_error() -> None:
     assert b"States.Timeout" in bucket.versions[ERROR][-1]["Bytes"]
 
 
+class Troubled:
+    """A bucket that answers the first of certain calls with an error, and does nothing then."""
+
+    def __init__(self, bucket: Bucket, call: str, key: str, code: str) -> None:
+        self._bucket, self._call, self._key = bucket, call, key
+        self._errors = iter([ClientError({"Error": {"Code": code}}, call)])
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(**arguments: Any) -> Any:
+            if (name, arguments["Key"]) == (self._call, self._key):
+                for error in self._errors:
+                    raise error
+            return getattr(self._bucket, name)(**arguments)
+
+        return call
+
+
+@pytest.mark.parametrize(
+    ("work", "call", "key"),
+    [
+        (publisher(upload_of("00A"), "first"), "get_object", DOCUMENT),
+        (publisher(upload_of("00A"), "first"), "put_object", DOCUMENT),
+        (publisher(upload_of("00A"), "first"), "head_object", REPORT),
+        (recorder(upload_of("00A"), "first"), "put_object", ERROR),
+        (finder("T1"), "get_object", DOCUMENT),
+        (finder("T1"), "head_object", KEY),
+    ],
+)
+def test_call_that_is_refused_is_an_error_and_no_answer(work: Work, call: str, key: str) -> None:
+    with pytest.raises(ClientError, match="AccessDenied"):
+        work(Troubled(Bucket(), call, key, "AccessDenied"))
+
+
+@pytest.mark.parametrize("code", ["PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"])
+def test_write_that_lost_a_race_is_made_again(code: str) -> None:
+    bucket = Bucket()
+    publisher(upload_of("00A"), "first")(Troubled(bucket, "put_object", DOCUMENT, code))
+
+    document = msgspec.json.decode(bucket.versions[DOCUMENT][-1]["Bytes"], type=Result)
+    image = bucket.top(IMAGES[document.image_file.format])
+    assert image is not None
+    assert document.image_file.version_id == image["VersionId"]
+
+
 def test_json_that_is_none_of_ours_is_replaced() -> None:
     bucket = Bucket()
     bucket.put_object(Bucket="output", Key=DOCUMENT, Body=b"mine", ContentType="text/plain")

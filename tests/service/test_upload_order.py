@@ -1,5 +1,7 @@
 """Which of two uploads of a key is newer, and when that is not known."""
 
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,8 +21,9 @@ def test_sequencers_compare_as_if_padded_with_zeros(first: str, second: str) -> 
 
 @pytest.fixture
 def versions(s3: S3Client) -> tuple[S3Client, list[str]]:
-    """Return S3, and the versions of a key, the oldest first, beside a key that begins with it."""
+    """Return S3, and the versions of a key, the oldest first, among keys before and after it."""
     ids = []
+    s3.put_object(Bucket="input", Key="a.gif", Body=b"1")
     for body in (b"1", b"2", b"3"):
         s3.put_object(Bucket="input", Key="a.jpg.bak", Body=body)
         ids.append(s3.put_object(Bucket="input", Key="a.jpg", Body=body)["VersionId"])
@@ -36,6 +39,15 @@ def test_versions_in_the_list_are_in_order(versions: tuple[S3Client, list[str]])
     s3, (first, second, _) = versions
     assert both_ways(s3, Origin(first, "0A"), Origin(second, "", "T1")) == (True, False)
     assert both_ways(s3, Origin(first, "", "T2"), Origin(second, "", "T1")) == (True, False)
+
+
+def test_list_of_many_pages_is_read_to_the_version_that_is_asked_for(
+    versions: tuple[S3Client, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3, (first, _, third) = versions
+    listed = s3.list_object_versions
+    monkeypatch.setattr(s3, "list_object_versions", partial(listed, MaxKeys=1))
+    assert both_ways(s3, Origin(first, "0A"), Origin(third, "", "T1")) == (True, False)
 
 
 def test_deleted_version_is_neither_older_nor_newer(versions: tuple[S3Client, list[str]]) -> None:
