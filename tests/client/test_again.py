@@ -38,12 +38,16 @@ def colors_of(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("k", [3, 4, 5])
-def test_result_is_that_of_another_k_and_nothing_else_changes(picture: Path, k: int) -> None:
+def test_result_is_that_of_another_k_and_nothing_else_changes(
+    picture: Path, k: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     document = picture.parent / "out/picture.json"
     first = read(document)
+    capsys.readouterr()
 
     assert main([str(picture), "--again", str(document), "--k", str(k)]) == ALL_DONE
 
+    assert f"{k} colors" in capsys.readouterr().out
     second = read(document)
     assert colors_of(picture.parent / "out/picture.png") == set(
         next(score.palette for score in first.scores if score.k == k)
@@ -103,6 +107,25 @@ def test_what_cannot_be_taken_again_is_bad_usage(
 
     assert main([str(picture), "--again", again, *options]) == BAD_USAGE
     assert said in capsys.readouterr().err
+
+
+def test_result_is_taken_again_of_one_image(
+    picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = picture.parent / "out"
+    images = [str(picture), str(out / "picture.png")]
+
+    assert main([*images, "--again", str(out / "picture.json"), "--k", "4"]) == BAD_USAGE
+    assert "--again takes one image, and these are 2" in capsys.readouterr().err
+
+
+def test_stack_takes_the_result_without_its_image(
+    picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again = ["--again", str(picture.parent / "out/picture.json"), "--k", "4"]
+
+    assert main([str(picture), *again, "--stack", "any"]) == BAD_USAGE
+    assert "name the result only" in capsys.readouterr().err
 
 
 def test_image_has_to_be_named_where_there_is_no_stack(

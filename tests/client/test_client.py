@@ -1,6 +1,7 @@
 """The client's parts that need no engine: images found, history read, progress shown, memory."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -129,6 +130,10 @@ def test_nothing_is_known_before_the_start() -> None:
             "no cause given",
         ),
         ({"type": "ExecutionTimedOut"}, "ExecutionTimedOut", "no cause given"),
+        *(
+            ({"type": kind, f"e{kind[1:]}EventDetails": {"error": "E", "cause": "c"}}, "E", "c")
+            for kind in ("ExecutionAborted", "ExecutionTimedOut")
+        ),
     ],
 )
 def test_failed_execution_says_why(last: dict[str, Any], error: str, cause: str) -> None:
@@ -164,6 +169,15 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_images_of_folders_are_in_the_order_of_their_names(tmp_path: Path) -> None:
+    names = [f"{number}/{letter}.png" for number in (3, 1, 4, 2) for letter in "ba"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+
+    assert [job.name.as_posix() for job in find_jobs([tmp_path], tmp_path)] == sorted(names)
+
+
 def test_folder_gives_its_images(folder: Path) -> None:
     jobs = find_jobs([folder], folder)
 
@@ -187,10 +201,14 @@ def test_image_whose_name_is_taken_is_left_out_by_name(folder: Path) -> None:
     assert error.startswith(f"NameTaken: {folder / 'b.JPG'} and {folder / 'b.png'} would")
 
 
-@pytest.mark.parametrize("images", [["none.jpg"], ["folder.png"]])
-def test_what_cannot_be_done_is_bad_usage(folder: Path, images: list[str]) -> None:
-    with pytest.raises(UsageError, match=images[0]):
-        find_jobs([folder / image for image in images], folder)
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [("none.jpg", "{}: no such file or folder"), ("folder.png", "no image in {}")],
+)
+def test_what_cannot_be_done_is_bad_usage(folder: Path, image: str, said: str) -> None:
+    path = folder / image
+    with pytest.raises(UsageError, match=re.escape(said.format(path))):
+        find_jobs([path], folder)
 
 
 @pytest.mark.parametrize(

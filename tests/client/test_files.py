@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from quantization_client import entry
+from quantization_client.finding import find_jobs
 from quantization_client.journal import Entry, Journal
 from quantization_client.main import ALL_DONE, BAD_USAGE, SOME_FAILED, command
 from tests.support.fixtures import CommandInProcess
@@ -162,6 +163,43 @@ def standard_input(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[
 
 
 @pytest.mark.usefixtures("standard_input")
+def test_what_comes_on_standard_input_is_the_image(tmp_path: Path) -> None:
+    (job,) = find_jobs([Path("-")], tmp_path)
+
+    assert job.path.read_bytes() == b"source"
+
+
+@pytest.mark.parametrize("stream", ["stdin", "stdout"])
+def test_no_image_is_read_from_a_terminal_or_written_to_one(
+    run: CommandInProcess,
+    photos: Path,
+    stream: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(getattr(sys, stream), "isatty", lambda: True)
+    given = {"stdin": "-", "stdout": photos / "art.png"}[stream]
+
+    assert run(given, "--out", "-") == BAD_USAGE
+
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert {"stdin": "quantize - <photo.jpg", "stdout": "--out - >new.png"}[stream] in said.err
+
+
+def test_image_that_fails_leaves_standard_output_empty(
+    run: CommandInProcess, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (photos / "art.png").write_bytes(b"bad")
+
+    assert run(photos / "art.png", "--out", "-") == SOME_FAILED
+
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "UnsupportedImage" in said.err
+
+
+@pytest.mark.usefixtures("standard_input")
 def test_image_from_standard_input(
     run: CommandInProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -184,6 +222,7 @@ def test_image_to_standard_output(
     written, said = capfdbinary.readouterr()
     assert written == IMAGE
     assert b"10 colors" in said
+    assert b".html" not in said  # It is gone with the folder that it was written to.
     assert [path.name for path in tmp_path.iterdir()] == ["given"]
 
 

@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Generator
 from importlib.util import find_spec
@@ -106,7 +107,10 @@ def test_defect_is_raised_when_the_other_images_are_done(
 
 @pytest.mark.usefixtures("defect")
 def test_ctrl_c_after_a_defect_ends_the_command_at_once(
-    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pictures: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -115,6 +119,7 @@ def test_ctrl_c_after_a_defect_ends_the_command_at_once(
 
     assert main([str(pictures), "--out", str(tmp_path / "out"), "--json"]) == INTERRUPTED
 
+    assert "the same command goes on from here" in capsys.readouterr().err
     assert not (tmp_path / "out/c.png").exists()
 
 
@@ -128,6 +133,43 @@ def test_interrupted_run_is_gone_on_with(pictures: Path, tmp_path: Path) -> None
     assert LocalRun(out, {"k": "3"}, lambda *_: None).still_to_do(jobs) == jobs
     (out / "a.json").unlink()
     assert again.still_to_do(jobs) == jobs
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_command_says_what_was_done_before_an_interruption(
+    pictures: Path, tmp_path: Path, interrupted: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if interrupted:
+        list(
+            LocalRun(tmp_path / "out", {"k": "3"}, lambda *_: None).outcomes(jobs_in(pictures)[:2])
+        )
+
+    assert main([str(pictures), "--out", str(tmp_path / "out"), "--k", "3"]) == ALL_DONE
+
+    said = capsys.readouterr().err
+    assert ("2 images were done before the interruption" in said) is interrupted
+    assert ("interruption" in said) is interrupted
+
+
+def test_each_state_is_shown_with_what_is_known_by_then(pictures: Path, tmp_path: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+
+    def show(_job: Job, progress: Progress | None) -> None:
+        assert progress
+        seen.append((progress.state, len(progress.ks), len(progress.silhouettes)))
+
+    (outcome,) = LocalRun(tmp_path / "out", {"k-min": "3", "k-max": "5"}, show).outcomes(
+        jobs_in(pictures)[:1]
+    )
+
+    assert seen == [
+        ("Sample", 0, 0),
+        *(("ScoreEachK", 3, scored) for scored in range(4)),
+        ("Render", 3, 3),
+    ]
+    assert outcome.result
+    assert outcome.result.source.key == "a.png"
+    assert outcome.seconds
 
 
 def test_images_nobody_waits_for_are_not_finished(
@@ -145,6 +187,24 @@ def test_images_nobody_waits_for_are_not_finished(
 
     assert "c.png" not in seen
     assert not (tmp_path / "out/c.png").exists()
+
+
+def test_image_nobody_waits_for_is_broken_off(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(in_process, "MOST_AT_ONCE", 1)
+    closing = threading.Event()
+
+    def show(job: Job, _progress: Progress | None) -> None:
+        if job.name.name == "b.png":
+            closing.wait(10)
+
+    outcomes = LocalRun(tmp_path / "out", {}, show).outcomes(jobs_in(pictures)[:2])
+    next(outcomes)
+    closing.set()
+    cast("Generator[Outcome]", outcomes).close()
+
+    assert not (tmp_path / "out/b.png").exists()
 
 
 def test_progress_holds_still_while_it_is_shown(

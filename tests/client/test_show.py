@@ -1,9 +1,11 @@
 """What people see: lines on terminals of any width and number of colors, and scripts' JSON."""
 
 import json
+import re
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,6 +62,7 @@ def test_summary_breaks_no_name_and_fits_otherwise(width: int, name: str) -> Non
     assert lines[0] == f"{name} → {Path('out', name).with_suffix('.html')}"
     assert "10 colors" in lines[1]
     assert "196.7 kB → 98.0 kB (\N{MINUS SIGN}50%)" in lines[1]
+    assert lines[1].endswith("  1.2 s")
     assert all(cell_len(line) <= width for line in lines[2:])
 
 
@@ -85,6 +88,38 @@ def test_summary_says_why_and_what_else_could_be_had_and_what_was_left_out() -> 
     assert "--criterion guarded would take 10." in said
     assert "The first of 3 frames or pages was quantized" in said
     assert "left out: camera." in said
+
+
+def test_summary_has_no_remark_where_there_is_nothing_to_say() -> None:
+    said = printed(terminal(80, None), outcome_of(picks={"silhouette": 10, "guarded": 10}))
+
+    for remark in ("--criterion", "frames", "left out"):
+        assert remark not in said
+
+
+def test_palette_that_was_taken_by_hand_stands_beside_what_was_chosen() -> None:
+    source = msgspec.structs.replace(result_with().source, again="2026-01-01T00:00:00.000Z")
+
+    said = printed(terminal(80, None), outcome_of(k=9, source=source))
+
+    assert "--criterion silhouette would take 8." in said
+    assert "--criterion guarded would take 10." in said
+
+
+def test_json_has_what_the_help_says() -> None:
+    said = main.EPILOG.partition("once it is done or has failed:\n")[2].partition("Everything")[0]
+    names = [
+        name for names in re.findall(r"^  ([a-z_, ]+?)  ", said, re.M) for name in names.split(", ")
+    ]
+    assert "image" in names
+
+    done = json.loads(json_line(outcome_of(silhouette_at="peak")))
+    failed = json.loads(json_line(Outcome(Job(Path("a.jpg"), Path("a.jpg")), error="no image")))
+
+    assert {*names} == done.keys() | failed.keys()
+    assert (done["criterion"], done["silhouette_at"]) == ("guarded", "peak")
+    assert (done["execution"], done["seconds"]) == ("arn:first", 1.25)
+    assert failed == {"image": "a.jpg", "status": "failed", "error": "no image"}
 
 
 def test_scripts_are_told_of_frames() -> None:
@@ -260,6 +295,13 @@ def test_lines_stay_in_the_order_of_the_images_with_a_count() -> None:
         ["c.jpg", "failed"],
     ]
     assert shown(display, 80)[-1] == "2 of 3 (1 failed)"
+
+
+def test_no_failure_is_counted_where_there_is_none() -> None:
+    display, jobs = display_of("a.jpg", "b.jpg")
+    display.update(jobs[0], None)
+
+    assert shown(display, 80)[-1] == "0 of 2"
 
 
 def test_image_of_one_color_is_told_of_in_the_singular() -> None:
