@@ -398,6 +398,40 @@ def test_shadow_that_is_hardly_there_takes_no_entry_from_one_that_is_seen(
     assert (drawn[1:, 1:] == pixels[1:, 1:]).all()
 
 
+def test_what_is_transparent_takes_one_entry_and_hides_nothing(
+    open_pixels: Callable[..., Image],
+) -> None:
+    """All 256 opacities of black fit, whatever colors are under what is fully transparent."""
+    pixels = np.zeros((2, 256, 4), np.uint8)
+    pixels[..., 3] = np.arange(256)
+    pixels[1] = 255, 0, 0, 0
+
+    recolored = recolor(open_pixels(pixels), np.array([[0, 0, 0], [255, 0, 0]], np.uint8))
+
+    assert len(recolored.entries) == 256
+    expected = np.where(pixels[..., 3:] > 0, pixels, 0)
+    np.testing.assert_array_equal(recolored.entries[recolored.indices], expected)
+
+
+def test_opaque_colors_come_first_in_the_order_of_the_palette(
+    open_pixels: Callable[..., Image],
+) -> None:
+    """So the PNG need not say that they are opaque."""
+    palette = np.array([[0, 0, 255], [0, 0, 0], [255, 0, 0]], np.uint8)
+    pixels = np.zeros((3, 40, 4), np.uint8)
+    pixels[..., :3] = palette[:, None]
+    pixels[..., 3] = 255
+    for row in range(3):  # The first color is used most.
+        pixels[row, : 5 + 5 * row, 3] = 10 + row
+
+    recolored = recolor(open_pixels(pixels), palette)
+
+    opaque = np.column_stack([recolored.palette, [255] * 3])
+    np.testing.assert_array_equal(recolored.palette, palette)
+    np.testing.assert_array_equal(recolored.entries[:3], opaque)
+    assert recolored.entries[3:, 3].tolist() == [12, 11, 10]
+
+
 @pytest.mark.parametrize("dither", ["none", "ordered", "diffusion"])
 @pytest.mark.parametrize("space", ["oklab", "rgb"])
 def test_picture_of_256_colors_comes_back_without_loss(

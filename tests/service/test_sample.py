@@ -37,6 +37,7 @@ from quantization.sampling import candidate_ks, summarize
 from quantization.service.messages import Sampled, SampleRequest
 from quantization.service.storage.s3 import StorageFault, StorageRejected
 from quantization.service.storage.summaries import load_summary
+from quantization.smoothness import Smoothness
 from quantization.summary import Colors, Summary, draw_evenly
 from tests.conftest import EXECUTION
 from tests.support.fixtures import PngMaker, Uploader
@@ -515,6 +516,47 @@ def test_black_and_white_stay_exact_among_many_colors() -> None:
     rows = {tuple(rgb): n for rgb, n in zip(fine.rgb.tolist(), fine.counts.tolist(), strict=True)}
     assert rows[0, 0, 0] >= 10_000
     assert rows[255, 255, 255] >= 10_000
+
+
+def test_many_neighboring_colors_are_too_many_to_be_exact() -> None:
+    cube = np.indices((18, 18, 18)).reshape(3, 81, 72).transpose(1, 2, 0).astype(np.uint8) + 100
+    assert len(np.unique(cube.reshape(-1, 3) // 2, axis=0)) < MOST_EXACT  # Else this tests nothing.
+
+    colors, exact = counted(cube)
+
+    assert not exact
+    assert len(colors.rgb) < MOST_EXACT
+    assert colors.counts.sum() == 18**3
+
+
+def test_translucent_pixels_count_among_many_colors_too() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (100, 100, 4), dtype=np.uint8)
+    pixels[..., 3] = 255
+    opaque, _ = counted(pixels)
+    pixels[..., 3] = 254
+    translucent, exact = counted(pixels)
+
+    assert not exact
+    np.testing.assert_array_equal(translucent.rgb, opaque.rgb)
+    np.testing.assert_array_equal(translucent.counts, opaque.counts)
+
+
+def test_smooth_areas_of_a_large_image_are_those_of_half_its_size() -> None:
+    rng = np.random.default_rng(0)
+    small = rng.integers(0, 256, (512, 1024, 3), dtype=np.uint8)
+    small[:, :700] = 90, 120, 60
+    large = small.repeat(2, axis=0).repeat(2, axis=1)
+    # What is left over at the edges is not looked at.
+    large = np.pad(large, [(0, 1), (0, 1), (0, 0)])
+
+    weights = []
+    for pixels in (small, large):
+        smoothness = Smoothness(small.size // 3 * (1 if pixels is small else 4))
+        smoothness.add(pixels)
+        weights.append(smoothness.of(small[::64, ::64].reshape(-1, 3).astype(np.float32)))
+
+    assert np.ptp(weights[0]) > 0.5  # Else this tests nothing.
+    np.testing.assert_array_equal(weights[1], weights[0])
 
 
 @given(st.integers(1, 300), st.integers(1, 10), st.integers(10, 40))

@@ -17,6 +17,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
 
 from functions.score_k import handler as score_k
+from quantization.accents import accent_error
 from quantization.clustering import (
     RESTARTS,
     find_palette,
@@ -165,6 +166,17 @@ def test_flat_image_keeps_its_colors_beside_those_to_keep(space: Space) -> None:
 
     assert {*map(tuple, best.palette.tolist())} == {*map(tuple, [*colors, [255, 255, 255]])}
     assert (best.error, best.palette[-1].tolist()) == (0, [255, 255, 255])
+
+
+@pytest.mark.parametrize("space", ["rgb", "oklab"])
+def test_few_colors_beside_those_to_keep_are_no_more_than_asked_for(space: Space) -> None:
+    colors = [[30 * n, 255 - 30 * n, 50 * n] for n in range(6)]
+    keep = np.array([[255, 0, 0], [255, 255, 255]], np.uint8)
+
+    best = fit(summary_of([*colors] * 9), 5, space, keep)
+
+    assert len(best.palette) == 5
+    assert {*map(tuple, keep.tolist())} <= {*map(tuple, best.palette.tolist())}
 
 
 def test_kept_colors_that_no_pixel_has_do_not_hide_the_clusters(
@@ -344,6 +356,32 @@ def test_small_vivid_dots_keep_their_colors() -> None:
     assert {*map(tuple, DOTS)} <= {*map(tuple, found[10].palette.tolist())}
     assert found[10].accent_error == 0
     assert found[2].accent_error > 10
+
+
+def test_color_to_keep_does_not_give_way_to_an_accent() -> None:
+    """Of all colors it is missed least, for no pixel has it."""
+    summary, _ = summarized(screen(*DOTS), k_min=2, k_max=11, sample_size=2048)
+    keep = np.array([[0, 255, 0]], np.uint8)
+
+    found = fit(summary, 11, "oklab", keep)
+
+    assert {*map(tuple, DOTS), (0, 255, 0)} <= {*map(tuple, found.palette.tolist())}
+
+
+def test_accent_error_is_the_mean_of_the_accent_that_is_worst_served() -> None:
+    gray, red, dark_red, blue = [128, 128, 128], [220, 30, 30], [190, 40, 40], [30, 30, 220]
+    rgb = np.array([gray, red, dark_red, blue])
+    colors = Colors(rgb.astype(np.float32), np.array([10_000, 900, 100, 500]))
+    palette = np.array([gray], np.uint8)
+
+    error = accent_error(colors, palette, np.zeros(4, np.intp))
+
+    drift = 100 * np.linalg.norm(srgb_to_oklab(rgb) - srgb_to_oklab(palette), axis=1)
+    reds = (900 * drift[1] + 100 * drift[2]) / 1000
+    assert abs(drift[1] - drift[2]) > 1  # Else this tests nothing.
+    assert error == pytest.approx(max(reds, drift[3]))
+    without_blue = Colors(colors.rgb[:3], colors.counts[:3])
+    assert accent_error(without_blue, palette, np.zeros(3, np.intp)) == pytest.approx(reds)
 
 
 def test_no_accent_is_missed_in_a_gray_image() -> None:
