@@ -54,10 +54,12 @@ class Smoothness:
     def of(self, rgb: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the weights, 0..1, of colors of shape (m, 3).
 
-        Colors of which no pixel was looked at have the mean weight of all.
+        Colors of which no pixel was looked at have the mean weight of all, or 1.
         """
         bins = _bins(rgb)
-        usual = self._weights.sum() / max(self._pixels.sum(), 1)
+        seen = self._pixels.sum()
+        # Nothing is, where an image is thinner than a step, or visible between the steps alone.
+        usual = self._weights.sum() / seen if seen else 1.0
         weights = (self._weights[bins] + _FEW * usual) / (self._pixels[bins] + _FEW)
         return weights.astype(np.float32)
 

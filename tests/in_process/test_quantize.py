@@ -95,6 +95,31 @@ def test_options_may_be_numbers_of_numpy(pixels: NDArray[np.uint8]) -> None:
     assert quantize(pixels, k=np.int64(3)).result == quantize(pixels, k=3).result
 
 
+def in_colors(height: int, width: int) -> NDArray[np.uint8]:
+    """Draw rows and columns of five colors."""
+    colors = np.array([[0, 0, 0], [250, 0, 0], [0, 250, 0], [0, 0, 250], [250, 250, 250]], np.uint8)
+    drawn: NDArray[np.uint8] = colors[np.add.outer(np.arange(height), np.arange(width)) % 5]
+    return drawn
+
+
+def on_the_rim() -> NDArray[np.uint8]:
+    """Draw the first column of an image that is transparent elsewhere."""
+    opacity = np.zeros((1200, 1200), np.uint8)
+    opacity[:, 0] = 255
+    return np.dstack([in_colors(1200, 1200), opacity])
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [in_colors(1, 1_300_000), in_colors(1_300_000, 1), on_the_rim()],
+    ids=["one row", "one column", "one visible column"],
+)
+def test_image_none_of_whose_smoothness_is_seen_is_quantized(pixels: NDArray[np.uint8]) -> None:
+    """Of a large image every other row and column is looked at, of these no visible pixel."""
+    quantized = quantize(pixels, k_min=3, k_max=4)
+    assert [score.failure for score in quantized.scores] == [None, None]
+
+
 def test_arrays_of_gray_levels_are_gray_images(pixels: NDArray[np.uint8]) -> None:
     gray = pixels[:, :, 0]
     assert quantize(gray, k=4).file == quantize(np.dstack([gray] * 3), k=4).file
