@@ -108,9 +108,11 @@ class Summary(NamedTuple):
         } | {"smoothness": self.smoothness}
 
     def distinct(self) -> int | None:
-        """Return how many colors the pixels have; None where not all were counted one by one."""
-        exact = np.array_equal(self.pooled.rgb, self.fine.rgb)
-        return len(self.fine.rgb) if exact else None
+        """Return how many colors the pixels have; None where not all were counted one by one.
+
+        Only of a summary as it was made: put together again, it no longer tells.
+        """
+        return len(self.fine.rgb) if self.pooled is self.fine else None
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:

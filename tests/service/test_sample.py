@@ -377,6 +377,17 @@ def test_colors_of_a_photo_are_too_many_to_count(
     assert run(upload("a.jpg", photo.read_bytes()), context).source.colors is None
 
 
+@pytest.mark.parametrize(("levels", "colors"), [(16, 4096), (17, None)])
+def test_colors_are_counted_one_by_one_or_not_told(
+    upload: Uploader, make_png: PngMaker, context: LambdaContext, levels: int, colors: int | None
+) -> None:
+    """Pooled, those of a narrow range have hundreds of bins, few enough to be kept as they are."""
+    cube = np.stack(np.meshgrid(*[np.arange(100, 100 + levels)] * 3), axis=-1)
+    sampled = run(upload("a.png", make_png(cube.reshape(levels, -1, 3))), context)
+
+    assert sampled.source.colors == colors
+
+
 def test_single_k_that_is_asked_for_is_measured(
     upload: Uploader, photo: Path, context: LambdaContext
 ) -> None:
