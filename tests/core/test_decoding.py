@@ -335,6 +335,17 @@ def test_resolution_turns_with_the_image(picture: Pillow.Image, save: Callable[.
     assert open_image(path, max_pixels=10**6).dots_per_meter == pytest.approx((5906, 11811), abs=1)
 
 
+@pytest.mark.parametrize("dots", [0, 2**32 - 1])
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_resolution_that_no_png_can_state_is_none(
+    kind: str, dots: int, picture: Pillow.Image, save: Callable[..., Path]
+) -> None:
+    exif = Pillow.Exif()
+    exif[0x11A], exif[0x11B], exif[0x128] = dots, dots, 3  # a centimeter
+
+    assert open_image(save(picture, kind, exif=exif), max_pixels=10**6).dots_per_meter is None
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "AVIF"])
 def test_no_resolution_is_made_up(
     kind: str, picture: Pillow.Image, save: Callable[..., Path]

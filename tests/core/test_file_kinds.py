@@ -236,6 +236,15 @@ def test_bmp_without_masks_uses_the_whole_range(
     assert decode(body).max() == 255
 
 
+def test_bmp_masks_of_bits_that_it_has_not(
+    decode: Callable[[bytes], NDArray[np.uint8]],
+) -> None:
+    """Those of 32 bits say of 16 bits that there is no red."""
+    body = bmp(2, 1, 16, b"\x34\x12\xff\xff", compression=3, masks=(0xFF0000, 0xFF00, 0xFF))
+
+    np.testing.assert_array_equal(decode(body), [[(0, 0x12, 0x34), (0, 255, 255)]])
+
+
 @pytest.mark.parametrize("masks", [(0xFF, 0xFF00, 0xFF0000), (0xFF000000, 0xFF0000, 0xFF00)])
 def test_bmp_masks_in_any_order(
     masks: tuple[int, ...], decode: Callable[[bytes], NDArray[np.uint8]]
@@ -444,6 +453,15 @@ def test_png_may_say_behind_its_pixels_how_it_is_turned(
     body = before(saved(picture, "PNG"), b"IEND", chunk(b"eXIf", exif.tobytes()[6:]))
 
     np.testing.assert_array_equal(decode(body), np.rot90(np.asarray(picture), -1))
+
+
+def test_png_that_is_turned_in_no_way_is_upright(
+    decode: Callable[[bytes], NDArray[np.uint8]], picture: Pillow.Image
+) -> None:
+    exif = b"II*\0" + struct.pack("<IHHHIII", 8, 1, 0x112, 4, 1, 2**32 - 1, 0)
+    body = before(saved(picture, "PNG"), b"IDAT", chunk(b"eXIf", exif))
+
+    np.testing.assert_array_equal(decode(body), np.asarray(picture))
 
 
 @pytest.mark.parametrize(("hidden", "frames"), [(False, 3), (True, 4)])

@@ -16,7 +16,7 @@ import pyvips
 from numpy.typing import NDArray
 
 from quantization.decoding.srgb import to_srgb, with_profile
-from quantization.decoding.stored import Rows, Stored, damaged, mapped
+from quantization.decoding.stored import Rows, Stored, damaged, mapped, resolution
 from quantization.errors import UnsupportedImage
 
 _FILE_HEADER, _OS2_HEADER, _WINDOWS_HEADER, _LARGEST_HEADER = 14, 12, 40, 124
@@ -86,7 +86,7 @@ def read(path: Path) -> Stored:
         height=header.height,
         has_alpha=bool(header.masks[3]),
         decode=partial(_rows_of, path, header),
-        dots_per_meter=header.dots_per_meter if min(header.dots_per_meter) > 0 else None,
+        dots_per_meter=resolution(*header.dots_per_meter),
     )
 
 
@@ -191,7 +191,7 @@ def _from_palette(header: _Header, rows: NDArray[np.uint8]) -> NDArray[np.uint8]
 def _from_masks(header: _Header, rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
     size = header.bits // 8
     pixels = rows[:, : header.width * size].reshape(len(rows), header.width, size)
-    if header.masks == _BYTE_MASKS:
+    if header.masks == _BYTE_MASKS and size > 2:
         code = cv2.COLOR_BGR2RGB if size == 3 else cv2.COLOR_BGRA2RGB
         return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), code), dtype=np.uint8)
     whole = np.zeros(pixels.shape[:2], dtype=np.uint32)

@@ -25,6 +25,9 @@ Rows: TypeAlias = Callable[[int, int], NDArray[np.uint8]]
 # What libvips reports, in dots per meter, of a file that states no resolution.
 _UNSTATED = {1000, 2834, 2835}
 
+_HIGHEST_RESOLUTION = 2**31 - 1
+"""Dots per meter that a PNG has room for."""
+
 # libvips remembers what it read from a path, even when the path has another file by now.
 pyvips.cache_set_max(0)
 
@@ -50,7 +53,7 @@ class Stored(NamedTuple):
     frames : int
         Frames of an animation, or pages; the first one is decoded.
     dots_per_meter : (int, int) or None
-        Horizontal and vertical resolution as stored; None where none is stated.
+        Horizontal and vertical resolution as stored; see `resolution`.
     decoded_pixels : int
         Pixels that a decoder holds, where they may be more than those that are shown.
     """
@@ -110,8 +113,14 @@ def by_libvips(
         decode=lambda: rows_of(reopen()),
         orientation=orientation if orientation in ORIENTATIONS else 1,
         frames=frames or field(image, "n-pages", 1),
-        dots_per_meter=None if set(dots) <= _UNSTATED else dots,
+        dots_per_meter=None if set(dots) <= _UNSTATED else resolution(*dots),
     )
+
+
+def resolution(across: int, down: int) -> tuple[int, int] | None:
+    """Return so many dots per meter, or None where that is none, or more than a PNG can state."""
+    possible = min(across, down) > 0 and max(across, down) <= _HIGHEST_RESOLUTION
+    return (across, down) if possible else None
 
 
 def turned(image: pyvips.Image, orientation: int) -> pyvips.Image:

@@ -15,7 +15,7 @@ import numpy as np
 import pyvips
 
 from quantization.decoding.srgb import with_profile
-from quantization.decoding.stored import Stored, by_libvips, damaged, load, mapped
+from quantization.decoding.stored import ORIENTATIONS, Stored, by_libvips, damaged, load, mapped
 from quantization.errors import UnsupportedImage
 
 # Tags of TIFF 6.0, its supplements, TIFF/EP and DNG.
@@ -194,9 +194,10 @@ def read(path: Path) -> Stored:
 def orientation_of(exif: bytes) -> int:
     """Return the orientation that a block of Exif states, which is a TIFF directory, or 1."""
     try:
-        return _File(exif).directory().number(_ORIENTATION, 1)
+        stated = _File(exif).directory().number(_ORIENTATION, 1)
     except (struct.error, OverflowError, UnsupportedImage):
         return 1
+    return stated if stated in ORIENTATIONS else 1
 
 
 def _refusal(variety: str, advice: str) -> UnsupportedImage:
