@@ -33,7 +33,8 @@ class ColorCount:
         self._cells = np.zeros((_CELLS,) * 3, dtype=np.float32)
         # Of these, memory is taken only once something is counted.
         self._exact: NDArray[np.float32] | None = np.zeros((256,) * 3, dtype=np.float32)
-        self._translucent = np.zeros(256**3, dtype=np.float32)
+        # Sums of opacities of 0..255, exact as whole numbers: float32 would stop at a few millions.
+        self._translucent = np.zeros(256**3)
         self._has_translucent = False
 
     def add(self, strip: NDArray[np.uint8]) -> None:
@@ -55,7 +56,7 @@ class ColorCount:
         """Count pixels, each R + 2**8 G + 2**16 B + 2**24 A."""
         if len(packed):
             self._has_translucent = True
-            opacity = (packed >> 24) / np.float32(255)
+            opacity = (packed >> 24).astype(np.float64)
             np.add.at(self._translucent, packed & 0xFFFFFF, opacity)
 
     def colors(self) -> tuple[Colors, bool]:
@@ -73,9 +74,10 @@ class ColorCount:
             packed = np.flatnonzero(self._translucent)
             levels = np.unravel_index(packed, (256,) * 3)[::-1]
             cells = tuple((level + 1) // _CELL for level in levels)
-            np.add.at(self._cells, cells, self._translucent[packed])
+            pixels = self._translucent[packed] / 255
+            np.add.at(self._cells, cells, pixels)
             if self._exact is not None:
-                self._exact[levels] += self._translucent[packed]
+                self._exact[levels] += pixels
         if self._exact is not None:
             exact = _rows(self._exact)
             if len(exact.counts) <= MOST_EXACT:

@@ -660,6 +660,17 @@ def test_pixels_vote_by_their_opacity() -> None:
     assert white / (black + white) == pytest.approx(0.8, abs=1e-4)
 
 
+@pytest.mark.parametrize("opacity", [1, 40])
+def test_many_pixels_of_one_translucent_color_are_all_counted(opacity: int) -> None:
+    """Fractions added up in 32 bits would make too many, and then no more."""
+    strip = np.full((1000, 1000, 4), opacity, np.uint8)
+    count = ColorCount()
+    for _ in range(10):
+        count.add(strip)
+
+    assert count.colors()[0].counts == pytest.approx(10**7 * opacity / 255, abs=1)
+
+
 @pytest.mark.parametrize("whole_image", [True, False])
 def test_same_pixels_same_summary(china: NDArray[np.uint8], whole_image: bool) -> None:
     first, second = (summary_of(china, whole_image=whole_image)[0].to_arrays() for _ in range(2))
