@@ -121,7 +121,9 @@ def measure(
 
 def silhouette_of(summary: Summary, k: int, keep: NDArray[np.uint8] = NO_COLORS) -> float | None:
     """Return the silhouette of the fit of one `k`, None if there is no palette of that size."""
-    if not len(keep) <= k <= len(keep) + len(_others(summary.pooled.rgb, keep)):
+    # Random pixels, unlike pooled ones, are alike.
+    others = np.unique(_others(summary.pooled.rgb, keep), axis=0)
+    if not len(keep) <= k <= len(keep) + len(others):
         return None
     clusters = find_clusters(summary, k, keep)
     return silhouette(summary.sample, nearest_center(summary.sample.rgb, clusters))

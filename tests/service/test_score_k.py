@@ -25,6 +25,7 @@ from quantization.clustering import (
     k_means,
     nearest_center,
     silhouette,
+    silhouette_of,
 )
 from quantization.color import from_hex, srgb_to_oklab, to_hex
 from quantization.decoding import open_image
@@ -90,6 +91,16 @@ def test_no_size_is_beyond_all_colors(s3: S3Client, context: LambdaContext) -> N
     request = msgspec.to_builtins(ScoreRequest(3, 4, claim, "oklab", (), EXECUTION))
 
     assert score_k.handler(request, context)["silhouette_beyond"] is None
+
+
+def test_no_size_is_beyond_all_colors_that_were_drawn() -> None:
+    pixels = np.repeat(np.arange(0, 240, 30, dtype=np.uint8), 300).reshape(20, 40, 3)
+    options = {"k_min": 2, "k_max": 4, "sample_size": 100, "whole_image": False}
+    summary, _ = summarized(pixels, **options)
+    distinct = len(np.unique(pixels.reshape(-1, 3), axis=0))
+
+    assert silhouette_of(summary, distinct) is not None
+    assert silhouette_of(summary, distinct + 1) is None
 
 
 def test_handler_keeps_colors(
