@@ -159,7 +159,8 @@ class ErrorDiffusion:
             for back, errors in enumerate(ago, 1):
                 column = step + 2 - back
                 errors[0] = above[column] if 0 <= column <= width else 0
-            rows = np.arange(max(0, (step - width + 2) // 2), min(height, step // 2 + 1))
+            first = max(0, (step - width + 2) // 2)
+            rows = np.arange(first, min(height, step // 2 + 1))
             columns = step - 2 * rows
             wanted = (
                 pixels[rows, columns, :3]
@@ -173,7 +174,8 @@ class ErrorDiffusion:
             error = wanted - self._palette[chosen].astype(np.float32)
             if channels == 4:
                 error[pixels[rows, columns, 3] == 0] = 0
-            three[:] = 0
+            # Two rows at most have ended since; those that go on are written anew.
+            three[max(0, first - 1) : first + 1] = 0
             three[rows + 1] = error
             ago = [three, one, two]
             if rows.size and rows[-1] == height - 1:
