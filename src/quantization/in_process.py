@@ -248,7 +248,9 @@ def quantize_with(
     tell: Callable[[Message], None] = lambda message: None,
 ) -> Quantized:
     """Do what `quantize` does, with options that are read already."""
-    upload = Upload(bucket="", key=name or _name(source), version_id="", etag="", sequencer="")
+    # What is no UTF-8 in a file's name has no place in the result.
+    key = (name or _name(source)).encode(errors="replace").decode()
+    upload = Upload(bucket="", key=key, version_id="", etag="", sequencer="")
     with _opened(source, max_pixels) as (image, size):
         return _execute(ObjectCreated.of(upload), image, size, options, cores, tell)
 
@@ -298,9 +300,9 @@ def _execute(
 ) -> Quantized:
     """Run the machine, of this input, on an image whose file has so many bytes."""
     cores = cores or loky.cpu_count()
-    one_fit = options.k is not None or bool(options.palette)
-    small = image.width * image.height < _FEW_PIXELS
-    with _one_thread, Processes(0 if one_fit or small else cores - 1) as processes:
+    nothing_else = options.palette or image.width * image.height < _FEW_PIXELS
+    fits = 1 if nothing_else else options.k_max - options.k_min + 1
+    with _one_thread, Processes(min(cores, fits) - 1) as processes:
         functions = _Functions(image, size, options, processes, tell)
         machine = Machine(load(cores), functions.by_name())
         try:
@@ -481,7 +483,7 @@ def _opened(source: Source, max_pixels: int) -> Iterator[tuple[Image, int]]:
 
 
 def _decoded_once(image: Image) -> Image:
-    """Return the image with its pixels kept once they are decoded, unless they are many."""
+    """Return the image with its pixels kept for the second time, unless they are many."""
     stored = image.stored
     if stored.width * stored.height > _MOST_KEPT:
         return image
@@ -489,7 +491,7 @@ def _decoded_once(image: Image) -> Image:
 
     def decode() -> Rows:
         if kept:
-            (pixels,) = kept
+            pixels = kept.pop()
             return lambda top, bottom: pixels[top:bottom]
         rows = stored.decode()
         pixels = np.empty((*image.stored_shape, 4 if stored.has_alpha else 3), dtype=np.uint8)

@@ -62,6 +62,23 @@ def test_one_palette_starts_no_process(photo: Path, monkeypatch: pytest.MonkeyPa
     quantize(photo, cores=2, palette="#000000 #ffffff")
 
 
+def test_no_more_processes_start_than_there_are_k(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    submit = fitting._submit
+
+    def note(processes: int, *work: Any) -> Future[object]:
+        asked.append(processes)
+        return submit(processes, *work)
+
+    monkeypatch.setattr(fitting, "_submit", note)
+
+    quantize(photo, k_max=9, cores=64)
+
+    assert {*asked} == {1}
+
+
 def test_process_that_ends_before_a_fit_costs_no_k(
     photo: Path, elsewhere: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

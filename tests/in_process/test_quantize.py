@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import threading
+import tracemalloc
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -118,6 +119,28 @@ def test_image_none_of_whose_smoothness_is_seen_is_quantized(pixels: NDArray[np.
     """Of a large image every other row and column is looked at, of these no visible pixel."""
     quantized = quantize(pixels, k_min=3, k_max=4)
     assert [score.failure for score in quantized.scores] == [None, None]
+
+
+def test_result_holds_no_pixels_of_the_source() -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.repeat(in_colors(2000, 2000)[:, :1], 2000, axis=1)).save(file, "PNG")
+    quantize(file.getvalue(), k=2)  # All libraries are loaded.
+    tracemalloc.start()
+    try:
+        quantized = quantize(file.getvalue(), k=2)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert quantized.indices.nbytes < held < 3 * quantized.indices.nbytes
+
+
+def test_name_that_is_no_text_is_replaced_where_it_is_none(png: bytes, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.png")
+    path.write_bytes(png)
+    quantized = quantize(path, k=2)
+
+    assert quantized.result.source.key == "caf?.png"
+    assert quantized.write(path.with_suffix(""))["report"].exists()
 
 
 def test_arrays_of_gray_levels_are_gray_images(pixels: NDArray[np.uint8]) -> None:

@@ -1,6 +1,7 @@
 """What a format's module says of a file, and what libvips decodes of it."""
 
 import mmap
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -82,7 +83,9 @@ def damaged(what: str) -> UnsupportedImage:
 def load(loader: str, source: Path | bytes | mmap.mmap, fail_on: str = "error") -> pyvips.Image:
     """Open a file, or bytes, with one of libvips' loaders; rows can be read once and in order."""
     if isinstance(source, Path):
-        image = getattr(pyvips.Image, loader)(str(source), access="sequential", fail_on=fail_on)
+        # As bytes, for a name need not be UTF-8.
+        name = os.fsencode(source)
+        image = getattr(pyvips.Image, loader)(name, access="sequential", fail_on=fail_on)
     else:
         image = pyvips.Image.new_from_source(
             pyvips.Source.new_from_memory(source), "", access="sequential", fail_on=fail_on
