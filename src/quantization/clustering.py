@@ -332,7 +332,9 @@ def _keep_accents(
                 small[accent] = True
         errors = to_own * _penalty(lab, served, small)
         goals = [np.average(points[a], axis=0, weights=colors.counts[a]) for a in accents]
-        moved = _best_move(lab, points, weights, centers, len(fixed), squared, errors, goals)
+        squared[np.arange(len(points)), own] = np.inf
+        others = own, squared.argmin(axis=1), squared.min(axis=1)
+        moved = _best_move(lab, points, weights, centers, len(fixed), others, errors, goals)
         if moved is None:
             break
         before, error_before = centers, float(weights @ errors)
@@ -346,19 +348,26 @@ def _best_move(
     weights: NDArray[np.float64],
     centers: NDArray[np.float64],
     n_fixed: int,
-    squared: NDArray[np.float64],
+    others: tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]],
     errors: NDArray[np.float64],
     goals: list[NDArray[np.float64]],
 ) -> NDArray[np.float64] | None:
     """Move one of the centers to the goal that lowers the error most; None if none does.
 
-    `squared`, of shape (m, k), is overwritten.
+    Parameters
+    ----------
+    lab, points, weights, centers
+        As of `_keep_accents`.
+    n_fixed : int
+        So many of the first centers do not move.
+    others : three arrays of shape (m,)
+        Each color's center, the next one, and the squared distance from that.
+    errors : float64 array of shape (m,)
+        Squared distance of each color from its own center, times its penalty.
+    goals : list of float64 arrays of shape (3,)
     """
-    rows, own = np.arange(len(points)), squared.argmin(axis=1)
-    squared[rows, own] = np.inf
-    second = squared.argmin(axis=1)
-    otherwise = squared[rows, second]
-    otherwise *= _penalty(lab, srgb_to_oklab(from_space(centers, "oklab"))[second])
+    own, second, to_second = others
+    otherwise = to_second * _penalty(lab, srgb_to_oklab(from_space(centers, "oklab"))[second])
     taken_over = weights * _share_after_merging(own, second, weights, len(centers))
     best, least = None, 0.0
     for goal in goals:
