@@ -34,7 +34,8 @@ class Upload(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
         ),
     ]
     backfill: Annotated[
-        Backfill | None, Meta(description="that found the version, where no event of S3 told of it")
+        Backfill | None,
+        Meta(description="the backfill that found the version, where no event of S3 did"),
     ] = None
     again: Annotated[
         str | None,
@@ -53,8 +54,8 @@ class Source(Upload, frozen=True, forbid_unknown_fields=True, kw_only=True):
     colors: Annotated[
         Annotated[int, Meta(ge=1)] | None,
         Meta(
-            description="how many the visible pixels have; left out where they are too many to"
-            " count one by one, or where not all pixels were counted",
+            description="how many colors the visible pixels have; left out where they are too many"
+            " to count one by one, or where not all pixels were counted",
         ),
     ] = None
     ignored_metadata: Annotated[
@@ -80,7 +81,7 @@ class Score(Struct, frozen=True, kw_only=True):
     ]
     accent_error: Annotated[
         float | None,
-        Meta(description="the same of the vivid color that suffers most, 0 if all keep their hue"),
+        Meta(description="error of the vivid color that suffers most, 0 if all keep their hue"),
     ]
     palette: Annotated[
         list[HexColor],
@@ -114,24 +115,30 @@ class Swatch(Struct, frozen=True):
 class SourceFile(Struct, frozen=True, kw_only=True):
     """The file that was uploaded."""
 
-    format: Annotated[str, Meta(description="by content, whatever its name")]
+    format: Annotated[str, Meta(description="format told by the content, not by the name")]
     bytes: Annotated[int, Meta(ge=0)]
-    frames: Annotated[int, Meta(ge=1, description="or pages; the first was quantized")]
+    frames: Annotated[
+        int, Meta(ge=1, description="number of frames or pages; the first was quantized")
+    ]
 
 
 class ImageFile(Struct, frozen=True, kw_only=True):
     """The recolored image's file."""
 
     format: ImageFormat
-    version_id: Annotated[str, Meta(description="of its object, which may have another one by now")]
+    version_id: Annotated[
+        str, Meta(description="version of its object, which may have another by now")
+    ]
     bytes: Annotated[int, Meta(ge=0)]
-    ratio: Annotated[float, Meta(ge=0, description="of its bytes to the uploaded file's")]
+    ratio: Annotated[
+        float, Meta(ge=0, description="its bytes divided by those of the uploaded file")
+    ]
 
 
 class Result(Struct, frozen=True, kw_only=True):
     """The public contract: what ``<name>.json`` beside the recolored image says."""
 
-    version: Annotated[Literal[1], Meta(description="of this contract")] = 1
+    version: Annotated[Literal[1], Meta(description="version of this contract")] = 1
     source: Source
     source_file: SourceFile
     image_file: ImageFile
@@ -155,7 +162,7 @@ class Result(Struct, frozen=True, kw_only=True):
             " the source's bucket, version_id, etag and sequencer and the image_file's version_id"
         ),
     ]
-    versions: Annotated[dict[str, str], Meta(description="of the software that made it")]
+    versions: Annotated[dict[str, str], Meta(description="versions of the software that made it")]
 
     def palettes(self) -> dict[int, list[Swatch]]:
         """Return the palette of each K that could be fitted; shares are known of `k` alone."""
@@ -169,7 +176,7 @@ class Result(Struct, frozen=True, kw_only=True):
 class Failure(Struct, frozen=True, kw_only=True):
     """The public contract of failures: what ``<key>.error.json`` in the output bucket says."""
 
-    version: Annotated[Literal[1], Meta(description="of this contract")] = 1
+    version: Annotated[Literal[1], Meta(description="version of this contract")] = 1
     source: Upload
     error: Annotated[str, Meta(description="the error's name, as the execution has it")]
     message: Annotated[str, Meta(description="what was wrong")]
