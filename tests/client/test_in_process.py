@@ -158,9 +158,8 @@ def test_each_state_is_shown_with_what_is_known_by_then(pictures: Path, tmp_path
         assert progress
         seen.append((progress.state, len(progress.ks), len(progress.silhouettes)))
 
-    (outcome,) = LocalRun(tmp_path / "out", {"k-min": "3", "k-max": "5"}, show).outcomes(
-        jobs_in(pictures)[:1]
-    )
+    run = LocalRun(tmp_path / "out", {"k-min": "3", "k-max": "5"}, show)
+    (outcome,) = run.outcomes([Job(pictures / "a.png", Path("deep/a.png"))])
 
     assert seen == [
         ("Sample", 0, 0),
@@ -168,7 +167,7 @@ def test_each_state_is_shown_with_what_is_known_by_then(pictures: Path, tmp_path
         ("Render", 3, 3),
     ]
     assert outcome.result
-    assert outcome.result.source.key == "a.png"
+    assert outcome.result.source.key == "deep/a.png"
     assert outcome.seconds
 
 

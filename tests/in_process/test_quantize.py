@@ -213,6 +213,15 @@ def test_functions_of_a_stack_write_the_same(
         )
 
 
+@pytest.mark.parametrize(("dither", "white"), [("none", 1.0), ("ordered", 0.5), ("diffusion", 0.5)])
+def test_colors_are_mixed_as_it_is_asked_for(dither: str, white: float) -> None:
+    gray = np.full((64, 64, 3), 128, np.uint8)
+
+    quantized = quantize(gray, palette=["#000000", "#ffffff"], space="rgb", dither=dither)
+
+    assert quantized.pixels().mean() / 255 == pytest.approx(white, abs=0.03)
+
+
 def test_palette_of_one_image_is_given_to_another(photo: Path, tmp_path: Path) -> None:
     first = quantize(photo, k=5, palettes="gpl").write(tmp_path / "first")
     known = quantize(photo, k=5).palette

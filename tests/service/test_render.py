@@ -401,12 +401,12 @@ def test_shadow_that_is_hardly_there_takes_no_entry_from_one_that_is_seen(
 def test_what_is_transparent_takes_one_entry_and_hides_nothing(
     open_pixels: Callable[..., Image],
 ) -> None:
-    """All 256 opacities of black fit, whatever colors are under what is fully transparent."""
-    pixels = np.zeros((2, 256, 4), np.uint8)
-    pixels[..., 3] = np.arange(256)
-    pixels[1] = 255, 0, 0, 0
+    """All 256 opacities of red fit, whatever colors are under what is fully transparent."""
+    pixels = np.full((2, 256, 4), [255, 0, 0, 0], np.uint8)
+    pixels[0, :, 3] = np.arange(256)
+    pixels[1, :100, 2] = 255
 
-    recolored = recolor(open_pixels(pixels), np.array([[0, 0, 0], [255, 0, 0]], np.uint8))
+    recolored = recolor(open_pixels(pixels), np.array([[255, 0, 0], [255, 0, 255]], np.uint8))
 
     assert len(recolored.entries) == 256
     expected = np.where(pixels[..., 3:] > 0, pixels, 0)

@@ -95,6 +95,20 @@ def test_photo_is_sampled_and_measured(
     assert summary.sample.counts.sum() == sampled.sample_size == 2048
 
 
+def test_stack_may_have_palettes_fitted_to_random_pixels(
+    s3: S3Client,
+    upload: Uploader,
+    photo: Path,
+    context: LambdaContext,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sample, "WHOLE_IMAGE", False)
+    sampled = run(upload("a.jpg", photo.read_bytes()), context)
+
+    summary = Summary.from_arrays(load_summary(s3, sampled.summary))
+    assert summary.pooled.counts.sum() == sampled.sample_size == 2048
+
+
 def test_reads_the_version_it_is_told_to(
     s3: S3Client, upload: Uploader, make_png: PngMaker, context: LambdaContext
 ) -> None:
@@ -647,6 +661,15 @@ def test_random_pixels_are_of_every_part_of_the_image(channels: int) -> None:
     drawn = summary_of(ramp, 7, sample_size=1000, whole_image=False)[0].sample.rgb
     levels = ramp[:, :, 0]
     assert abs(drawn[:, 0].mean() - levels.mean()) < 5 * levels.std() / 1000**0.5
+
+
+def test_same_pixels_are_drawn_however_the_image_is_cut(china: NDArray[np.uint8]) -> None:
+    whole, cut = (
+        summary_of(china, height, sample_size=1000, whole_image=False)[0].pooled.rgb
+        for height in (10**6, 7)
+    )
+
+    np.testing.assert_array_equal(cut, whole)
 
 
 def test_pixels_vote_by_their_opacity() -> None:
