@@ -17,7 +17,7 @@ from mypy_boto3_stepfunctions import SFNClient
 from quantization_client.backfill import SHOWN_FAILURES, Backfill, Counts, Summary
 from quantization_client.entry import INTERRUPTED
 from quantization_client.jobs import StackError
-from quantization_client.main import BAD_USAGE, NO_STACK, SOME_FAILED, command
+from quantization_client.main import ALL_DONE, BAD_USAGE, NO_STACK, SOME_FAILED, command
 from quantization_client.on_stack import quantize
 from quantization_client.patience import PATIENCE_SECONDS
 from quantization_client.show import bucket_summary
@@ -25,7 +25,7 @@ from quantization_client.stack import Stack
 from tests.support.busy_account import Clock, refusal
 
 RUN = "arn:aws:states:eu-west-1:123456789012:mapRun:machine/Object:run-1"
-COUNTS = {"total": 4, "running": 0, "succeeded": 3, "failed": 1, "timedOut": 0}
+COUNTS = {"total": 6, "running": 0, "succeeded": 3, "failed": 1, "timedOut": 2}
 ROWS: dict[str, list[dict[str, Any]]] = {
     "SUCCEEDED": [
         {"key": "a.png", "outcome": "quantized", "k": 8, "execution": "arn"},
@@ -147,7 +147,7 @@ def test_an_empty_prefix_is_the_whole_bucket(
 def test_it_is_followed_from_before_there_is_a_run_to_its_end(stack: Stack) -> None:
     seen: list[Counts] = []
     assert Backfill(stack, "arn").follow(seen.append) == "SUCCEEDED"
-    assert [counts.ended for counts in seen] == [0, 4, 4]
+    assert [counts.ended for counts in seen] == [0, 6, 6]
 
 
 def test_summary_counts_outcomes_and_names_failures(stack: Stack, states: States) -> None:
@@ -213,6 +213,35 @@ def test_list_of_results_is_not_named_where_there_is_none(
 def test_backfill_that_failed_says_why() -> None:
     summary = Summary("FAILED", "s3://out/manifest.json", "too many have failed")
     assert bucket_summary(summary).plain == "the backfill ended as FAILED: too many have failed"
+
+
+def test_cause_of_a_backfill_that_failed_is_told(
+    stack: Stack,
+    states: States,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    states.looks = 2
+    ended = {"status": "FAILED", "cause": "too many have failed"}
+    monkeypatch.setattr(states, "describe_execution", lambda **_: ended)
+
+    assert run(stack, "--bucket-prefix", "") == SOME_FAILED
+
+    assert "the backfill ended as FAILED: too many have failed" in capsys.readouterr().out
+
+
+def test_backfill_without_a_failure_is_all_done(
+    stack: Stack, results: Results, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results.objects[".backfill/run-1/FAILED.jsonl"] = ""
+
+    assert run(stack, "--bucket-prefix", "") == ALL_DONE
+
+    assert capsys.readouterr().out.splitlines() == [
+        "         2 quantized",
+        "         1 up to date",
+        "all results: s3://out/.backfill/run-1/manifest.json",
+    ]
 
 
 def test_summary_for_scripts_is_one_line_of_json(
