@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from importlib import import_module
+from multiprocessing import current_process
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
@@ -164,6 +165,10 @@ def quantize(
 ) -> Quantized:
     """Reduce an image to its best few colors.
 
+    It may be called in several threads at once, and in processes, unless these are forked from one
+    that has called it: libvips does not work in such a fork. Use the start method "spawn" or
+    "forkserver" there.
+
     Parameters
     ----------
     source : path, bytes, binary file or array
@@ -301,7 +306,9 @@ def _execute(
     """Run the machine, of this input, on an image whose file has so many bytes."""
     cores = cores or loky.cpu_count()
     nothing_else = options.palette or image.width * image.height < _FEW_PIXELS
-    fits = 1 if nothing_else else options.k_max - options.k_min + 1
+    # A process of a pool of multiprocessing's may start none.
+    alone = nothing_else or current_process().daemon
+    fits = 1 if alone else options.k_max - options.k_min + 1
     with _one_thread, Processes(min(cores, fits) - 1) as processes:
         functions = _Functions(image, size, options, processes, tell)
         machine = Machine(load(cores), functions.by_name())

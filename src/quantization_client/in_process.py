@@ -75,8 +75,8 @@ class LocalRun:
         processors = loky.cpu_count()
         at_once = min(processors, MOST_AT_ONCE, max(1, len(jobs)))
         with ThreadPoolExecutor(at_once) as pool:
-            futures = {pool.submit(self._outcome, job, processors): job for job in jobs}
             try:
+                futures = {pool.submit(self._outcome, job, processors): job for job in jobs}
                 for future in as_completed(futures):
                     if defect := future.exception():
                         yield _broken(futures[future], defect)
@@ -84,8 +84,7 @@ class LocalRun:
                         yield future.result()
             finally:
                 self._stopped.set()
-                for future in futures:
-                    future.cancel()
+                pool.shutdown(wait=False, cancel_futures=True)
 
     def _outcome(self, job: Job, cores: int) -> Outcome:
         progress = Progress(state="Sample")

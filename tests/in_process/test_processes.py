@@ -1,6 +1,8 @@
 """K that are fitted at the same time, in this process and in another one."""
 
 import os
+import subprocess
+import sys
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -77,6 +79,22 @@ def test_no_more_processes_start_than_there_are_k(
     quantize(photo, k_max=9, cores=64)
 
     assert {*asked} == {1}
+
+
+def test_processes_of_a_pool_fit_alone(photo: Path) -> None:
+    """They may start none."""
+    script = f"""
+import multiprocessing
+from quantization import quantize
+
+def k(_: int) -> int:
+    return quantize({str(photo)!r}, k_max=10, cores=2).k
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        assert pool.map(k, [0, 1]) == [8, 8]
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=100)
 
 
 def test_process_that_ends_before_a_fit_costs_no_k(
