@@ -260,7 +260,8 @@ def _outcomes(request: Request, make_runner: MakeRunner, notes: Console) -> Iter
     jobs = [job for job in request.jobs if job not in request.refused]
     left = runner.still_to_do(jobs)
     if len(left) < len(jobs):
-        notes.print(f"{len(jobs) - len(left)} images were done before the interruption")
+        done = len(jobs) - len(left)
+        notes.print(f"done before the interruption: {done} of {len(jobs)} images")
     refused = (Outcome(job, error=error) for job, error in request.refused.items())
     with display.shown():
         for outcome in chain(refused, runner.outcomes(left)):

@@ -147,7 +147,7 @@ def test_command_says_what_was_done_before_an_interruption(
     assert main([str(pictures), "--out", str(tmp_path / "out"), "--k", "3"]) == ALL_DONE
 
     said = capsys.readouterr().err
-    assert ("2 images were done before the interruption" in said) is interrupted
+    assert ("done before the interruption: 2 of 3 images" in said) is interrupted
     assert ("interruption" in said) is interrupted
 
 
