@@ -50,7 +50,8 @@ def try_out(way: str, folder: Path, port: int, *, warm: bool) -> tuple[float, in
     command, after = WAYS[way]
     clone = folder / "clone"
     start = time.perf_counter()
-    subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+    # By its URI the clone is what a server sends, not all that happens to be in this one's .git.
+    subprocess.run(["git", "clone", "--quiet", ROOT.as_uri(), clone], check=True)
     done = subprocess.run(
         ["bash", "-c", command],
         cwd=clone,
