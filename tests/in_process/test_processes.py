@@ -32,6 +32,21 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return asked
 
 
+@pytest.fixture
+def submitted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, Future[object]]]:
+    """List among how many processes something was to be done, and what comes of it."""
+    done: list[tuple[int, Future[object]]] = []
+    submit = fitting._submit
+
+    def note(processes: int, *work: Any) -> Future[object]:
+        future: Future[object] = submit(processes, *work)
+        done.append((processes, future))
+        return future
+
+    monkeypatch.setattr(fitting, "_submit", note)
+    return done
+
+
 def test_other_processes_fit_the_same(photo: Path, elsewhere: list[int]) -> None:
     alone = quantize(photo, k_max=12, cores=1)
     assert elsewhere == []
@@ -42,20 +57,11 @@ def test_other_processes_fit_the_same(photo: Path, elsewhere: list[int]) -> None
     assert (shared.result, shared.file) == (alone.result, alone.file)
 
 
-def test_process_starts_once(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    futures: list[Future[object]] = []
-    submit = fitting._submit
-
-    def note(*work: Any) -> Future[object]:
-        futures.append(submit(*work))
-        return futures[-1]
-
-    monkeypatch.setattr(fitting, "_submit", note)
-
+def test_process_starts_once(photo: Path, submitted: list[tuple[int, Future[object]]]) -> None:
     quantize(photo, cores=2, k_max=12)
 
-    assert len(futures) > 1
-    assert [future.exception() for future in futures] == [None] * len(futures)
+    assert len(submitted) > 1
+    assert [future.exception() for _, future in submitted] == [None] * len(submitted)
 
 
 def test_one_palette_starts_no_process(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,20 +71,11 @@ def test_one_palette_starts_no_process(photo: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_no_more_processes_start_than_there_are_k(
-    photo: Path, monkeypatch: pytest.MonkeyPatch
+    photo: Path, submitted: list[tuple[int, Future[object]]]
 ) -> None:
-    asked: list[int] = []
-    submit = fitting._submit
-
-    def note(processes: int, *work: Any) -> Future[object]:
-        asked.append(processes)
-        return submit(processes, *work)
-
-    monkeypatch.setattr(fitting, "_submit", note)
-
     quantize(photo, k_max=9, cores=64)
 
-    assert {*asked} == {1}
+    assert {processes for processes, _ in submitted} == {1}
 
 
 def test_processes_of_a_pool_fit_alone(photo: Path) -> None:
