@@ -333,8 +333,8 @@ def _keep_accents(
         errors = to_own * _penalty(lab, served, small)
         goals = [np.average(points[a], axis=0, weights=colors.counts[a]) for a in accents]
         squared[np.arange(len(points)), own] = np.inf
-        others = own, squared.argmin(axis=1), squared.min(axis=1)
-        moved = _best_move(lab, points, weights, centers, len(fixed), others, errors, goals)
+        nearest = own, squared.argmin(axis=1), squared.min(axis=1)
+        moved = _best_move(lab, points, weights, centers, len(fixed), nearest, errors, goals)
         if moved is None:
             break
         before, error_before = centers, float(weights @ errors)
@@ -348,7 +348,7 @@ def _best_move(
     weights: NDArray[np.float64],
     centers: NDArray[np.float64],
     n_fixed: int,
-    others: tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]],
+    nearest: tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]],
     errors: NDArray[np.float64],
     goals: list[NDArray[np.float64]],
 ) -> NDArray[np.float64] | None:
@@ -360,13 +360,13 @@ def _best_move(
         As of `_keep_accents`.
     n_fixed : int
         So many of the first centers do not move.
-    others : three arrays of shape (m,)
-        Each color's center, the next one, and the squared distance from that.
+    nearest : three arrays of shape (m,)
+        Each color's center, the next nearest, and the squared distance from that.
     errors : float64 array of shape (m,)
         Squared distance of each color from its own center, times its penalty.
     goals : list of float64 arrays of shape (3,)
     """
-    own, second, to_second = others
+    own, second, to_second = nearest
     otherwise = to_second * _penalty(lab, srgb_to_oklab(from_space(centers, "oklab"))[second])
     taken_over = weights * _share_after_merging(own, second, weights, len(centers))
     best, least = None, 0.0

@@ -305,9 +305,9 @@ def _execute(
 ) -> Quantized:
     """Run the machine, of this input, on an image whose file has so many bytes."""
     cores = cores or loky.cpu_count()
-    nothing_else = options.palette or image.width * image.height < _FEW_PIXELS
+    small = image.width * image.height < _FEW_PIXELS
     # A process of a pool of multiprocessing's may start none.
-    alone = nothing_else or current_process().daemon
+    alone = options.palette or small or current_process().daemon
     fits = 1 if alone else options.k_max - options.k_min + 1
     with _one_thread, Processes(min(cores, fits) - 1) as processes:
         functions = _Functions(image, size, options, processes, tell)
