@@ -35,7 +35,7 @@ _MIXED = 8
 _MOST_LOST = 1000
 """Colors that are looked at, those of most pixels first."""
 
-_BLOCK = 32
+_BLOCK = 64
 """Of what is compared with all of these, so many at a time stay in the processor's cache."""
 
 

@@ -183,14 +183,16 @@ def k_means(
     rows, drawn = draw_evenly(weights, _START_PIXELS, np.random.default_rng(0))
     if len(rows) < _LEAST_COLORS_PER_CLUSTER * k:
         rows, drawn = np.arange(len(points)), weights
+    starts = _starts(points[rows], drawn, fixed, k)
     if len(fixed):
-        rng = np.random.default_rng(0)
-        starts = [_starts(points[rows], drawn, fixed, k, rng) for _ in range(RESTARTS)]
-        fits = [_lloyd(points[rows], drawn, start, fixed) for start in starts]
+        begun = [np.concatenate([fixed, points[rows[start]]]) for start in starts]
+        fits = [_lloyd(points[rows], drawn, start, fixed) for start in begun]
         centers, _ = min(fits, key=lambda fit: fit[1])
     else:
-        kmeans = KMeans(k, n_init=RESTARTS, random_state=0).fit(points[rows], sample_weight=drawn)
-        centers = kmeans.cluster_centers_
+        begin = iter(starts)
+        # scikit-learn moves the points' mean to 0 first, and asks once a restart.
+        kmeans = KMeans(k, init=lambda moved, k, random_state: moved[next(begin)], n_init=RESTARTS)
+        centers = kmeans.fit(points[rows], sample_weight=drawn).cluster_centers_
     return centers if len(rows) == len(points) else _lloyd(points, weights, centers, fixed)[0]
 
 
@@ -199,20 +201,32 @@ def _starts(
     weights: NDArray[np.float64],
     fixed: NDArray[np.float64],
     k: int,
-    rng: np.random.Generator,
-) -> NDArray[np.float64]:
-    """Draw centers besides those that are fixed, as the greedy k-means++ draws its next ones."""
-    centers = list(fixed)
-    squared = squared_distances(points, fixed).min(axis=1)
-    while len(centers) < k:
-        chances = np.cumsum(weights * squared)
-        drawn = np.searchsorted(chances, chances[-1] * rng.random(2 + int(np.log(k))))
-        candidates = points[np.minimum(drawn, len(points) - 1)]
-        left = np.minimum(squared, squared_distances(candidates, points))
-        best = (left @ weights).argmin()
-        centers.append(candidates[best])
-        squared = left[best]
-    return np.array(centers)
+) -> NDArray[np.intp]:
+    """Draw the points where centers start besides those that are fixed: the rows of each restart.
+
+    Greedy k-means++ with scikit-learn's draws, of all restarts together: in a quarter of its time.
+    """
+    tried = 2 + int(np.log(k))
+    draws = np.random.RandomState(0).random_sample((RESTARTS, 1 + (k - 1) * tried))
+    chosen = []
+    if len(fixed):
+        squared = np.tile(squared_distances(fixed, points).min(axis=0), (RESTARTS, 1))
+    else:
+        chances = np.cumsum(weights / weights.sum())
+        chosen.append(np.searchsorted(chances / chances[-1], draws[:, 0], side="right"))
+        squared = squared_distances(points[chosen[0]], points)
+    restarts = np.arange(RESTARTS)
+    for place in range(len(fixed) or 1, k):
+        chances = np.cumsum(weights * squared, axis=1)
+        drawn = draws[:, 1 + (place - 1) * tried : 1 + place * tried] * chances[:, -1:]
+        candidates = np.array(list(map(np.searchsorted, chances, drawn)))
+        np.minimum(candidates, len(points) - 1, out=candidates)  # Rounding may end beyond.
+        left = squared_distances(points[candidates.ravel()], points)
+        left = np.minimum(squared[:, None], left.reshape(RESTARTS, tried, -1))
+        best = (left @ weights).argmin(axis=1)
+        chosen.append(candidates[restarts, best])
+        squared = left[restarts, best]
+    return np.column_stack(chosen)
 
 
 def _lloyd(

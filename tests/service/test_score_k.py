@@ -168,6 +168,16 @@ def test_centers_beside_the_fixed_ones_are_means_of_their_clusters(
     np.testing.assert_allclose(centers[3:], means, atol=0.5)
 
 
+@pytest.mark.parametrize("k", [1, 2, 8, 21, 40])
+def test_starts_are_scikit_learns_own(k: int) -> None:
+    rng = np.random.default_rng(k)
+    points, weights = rng.uniform(0, 255, (1500, 3)), rng.integers(1, 90, 1500).astype(float)
+
+    kmeans = KMeans(k, n_init=RESTARTS, random_state=0).fit(points, sample_weight=weights)
+
+    np.testing.assert_allclose(k_means(points, weights, k), kmeans.cluster_centers_)
+
+
 @pytest.mark.parametrize("space", ["rgb", "oklab"])
 def test_flat_image_keeps_its_colors_beside_those_to_keep(space: Space) -> None:
     colors = [[0, 0, 255], [10, 20, 30], [250, 250, 250]]
