@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import botocore.session
 import pytest
 from samcli.yamlhelper import yaml_parse
 from samtranslator.parser.parser import Parser
@@ -390,6 +391,12 @@ def test_addresses_of_the_console_are_of_the_partition(output: object) -> None:
     assert {
         partition: names["Domain"] for partition, names in TEMPLATE["Mappings"]["Consoles"].items()
     } == CONSOLES
+
+
+def test_each_partition_has_its_console() -> None:
+    """The isolated ones (aws-iso and its kin) have no public address."""
+    known = botocore.session.get_session().get_available_partitions()
+    assert {partition for partition in known if "-iso" not in partition} == CONSOLES.keys()
 
 
 def test_publication_names_files_that_exist_and_the_version_of_the_package() -> None:
