@@ -66,15 +66,17 @@ def test_report_says_what_the_result_says(preview: Preview) -> None:
     assert "time Sample 0.3 s, Render 1.0 s" in text
 
 
-def scores_of(rows: dict[int, tuple[float | None, float]]) -> list[Score]:
-    """Return scores from silhouettes and errors by K."""
+def scores_of(
+    rows: dict[int, tuple[float | None, float]], accent_error: float = 0.0
+) -> list[Score]:
+    """Return scores from silhouettes and errors by K, all of the same accent error."""
     return [
         Score(
             k=k,
             silhouette=silhouette,
             inertia=1.0,
             error=error,
-            accent_error=0.0,
+            accent_error=accent_error,
             palette=["#000000"] * k,
         )
         for k, (silhouette, error) in rows.items()
@@ -85,6 +87,8 @@ FALLING = scores_of({8: (0.5, 4.0), 9: (0.4, 3.0), 10: (0.3, 2.9), 11: (0.2, 2.8
 FULL = scores_of({255: (None, 0.0)})
 STEEP = scores_of({8: (0.4, 6.0), 9: (0.3, 5.0), 10: (0.2, 4.0), 11: (0.1, 2.5)})
 NEARLY = scores_of({8: (0.4, 2.9), 9: (0.3, 2.5), 10: (0.2, 2.05), 11: (0.1, 1.97)})
+DULL = scores_of({8: (0.4, 2.0), 9: (0.3, 1.9)}, accent_error=7.5)
+VIVID = scores_of({8: (0.4, 1.0), 9: (0.3, 0.9)}, accent_error=4.5)
 CLUSTERS = scores_of({8: (0.7, 3.0), 9: (0.9, 2.5), 10: (0.6, 1.9), 11: (0.5, 1.8)})
 
 
@@ -120,6 +124,14 @@ CLUSTERS = scores_of({8: (0.7, 3.0), 9: (0.9, 2.5), 10: (0.6, 1.9), 11: (0.5, 1.
         (
             {"criterion": "guarded", "k": 10, "scores": NEARLY, "at": None},
             "any: drift 2.05, where 11 reach 1.97, within the budget of 2.",
+        ),
+        (
+            {"criterion": "guarded", "k": 8, "scores": DULL, "at": None},
+            "closest: drift 2.50. Drift counts small vivid colors; the mean error is 2.00.",
+        ),
+        (
+            {"criterion": "guarded", "k": 8, "scores": VIVID, "at": None},
+            "of 2: drift 1.50, and the fewest allowed. Drift counts small vivid colors; the mean",
         ),
         ({"k": 10, "k_min": 10, "k_max": 10, "scores": CLUSTERS[2:3]}, "as were asked for."),
         ({"k": 10, "k_min": 12, "k_max": 12, "scores": CLUSTERS[2:3]}, "only 10 colors of the 12"),

@@ -78,21 +78,26 @@ def _by_error(result: Result, fitted: dict[int, Score]) -> str:
             f"The image is made of {amount(k)} with shades: they make clear groups, silhouette"
             f" {fitted[k].silhouette:.2f}, so more would only split one."
         )
+    error = fitted[k].error or 0.0
+    vivid = drifts[k] > error
+    ending = f". Drift counts small vivid colors; the mean error is {error:.2f}." if vivid else "."
     if drifts[k] <= budget:
+        measure = "drift" if vivid else "mean error"
         smallest = ", and the fewest allowed" if k == result.options.k_min else ""
         return (
-            f"{amount(k)} are the fewest that keep within the budget of {budget:g}: mean error"
-            f" {fitted[k].error:.2f}{smallest}."
+            f"{amount(k)} are the fewest that keep within the budget of {budget:g}: {measure}"
+            f" {drifts[k]:.2f}{smallest}{ending}"
         )
     none = f"No K from {_range(fitted)} keeps within the budget of {budget:g}. "
     if k == closest:
-        return f"{none}{amount(k)} come closest: drift {drifts[k]:.2f}."
+        return f"{none}{amount(k)} come closest: drift {drifts[k]:.2f}{ending}"
     fewest = (
         f"{amount(k)} are the fewest that come about as close as any: drift {drifts[k]:.2f}, where"
         f" {closest} reach {drifts[closest]:.2f}"
     )
-    within = drifts[closest] <= budget
-    return f"{fewest}, within the budget of {budget:g}." if within else f"{none}{fewest}."
+    if drifts[closest] <= budget:
+        return f"{fewest}, within the budget of {budget:g}{ending}"
+    return f"{none}{fewest}{ending}"
 
 
 def _drift(score: Score) -> float:
