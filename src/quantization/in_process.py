@@ -39,6 +39,7 @@ from quantization.machine import ExecutionFailed, Machine, load
 from quantization.options import Criterion, HexColors, Options, refuse_unknown
 from quantization.palette_files import palette_at_hand, palette_file
 from quantization.processes import SCORE, Processes
+from quantization.replacing import replacing
 from quantization.service.messages import (
     FittedScore,
     ObjectCreated,
@@ -142,14 +143,11 @@ class Quantized:
             "report": ("html", self.report().encode()),
             "result": ("json", msgspec.json.format(msgspec.json.encode(self.result), indent=2)),
         } | {name: (name, palette_file(self.result, name)) for name in options.palettes}
-        files = {}
-        for what, (extension, content) in contents.items():
-            files[what] = path = Path(f"{os.fspath(stem)}.{extension}")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # There is never half a file of the result's name.
-            partial = path.with_name(path.name + ".part")
-            partial.write_bytes(content)
-            partial.replace(path)
+        extensions = {what: extension for what, (extension, _) in contents.items()}
+        files = {what: Path(f"{os.fspath(stem)}.{end}") for what, end in extensions.items()}
+        with replacing(files) as partial:
+            for what, (_, content) in contents.items():
+                partial[what].write_bytes(content)
         return files
 
 

@@ -60,6 +60,8 @@ def _jobs_of(path: Path, scratch: Path) -> Iterator[Job]:
                     yield Job(file, file.relative_to(path))
     elif path.is_file():
         yield Job(path, Path(path.name))
+    elif path.exists():
+        raise UsageError(f"{path} is neither a file nor a folder; read from a pipe with -")
     else:
         raise UsageError(f"{path}: no such file or folder")
 

@@ -9,6 +9,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from quantization.contract import Result
+from quantization.replacing import replacing
 from quantization.service.messages import ObjectKey, RenderedFiles
 from quantization.service.storage.keys import (
     error_key,
@@ -241,18 +242,10 @@ def fetch_result(
         "result": rendered.result,
     }
     files = {what: out / f"{name}{PurePosixPath(at.key).suffix}" for what, at in written.items()}
-    # All beside their targets before the first is moved: what lies there belongs together.
-    partial = {what: file.with_name(file.name + ".part") for what, file in files.items()}
-    try:
+    with replacing(files) as partial:
         for what, source in written.items():
-            partial[what].parent.mkdir(parents=True, exist_ok=True)
             stack.s3.download_file(source.bucket, source.key, str(partial[what]))
         result = msgspec.json.decode(partial["result"].read_bytes(), type=Result)
         if result.source.version_id != version_id:
             raise OverwrittenError("another upload of the same name took the result's place")
-        for what, file in files.items():
-            partial[what].replace(file)
-    finally:
-        for file in partial.values():
-            file.unlink(missing_ok=True)
     return result, files

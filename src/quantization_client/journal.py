@@ -58,7 +58,7 @@ class Journal:
         """Return what is remembered of an image, by its name relative to its folder."""
         try:
             return msgspec.json.decode(self._file(name).read_bytes(), type=Entry)
-        except FileNotFoundError:
+        except (FileNotFoundError, msgspec.DecodeError):  # Half of one is left if the power fails.
             return None
 
     def write(self, name: Path, entry: Entry) -> None:

@@ -21,7 +21,7 @@ from quantization.contract import Result
 from quantization.errors import InvalidOptions, UnreadablePalette
 from quantization.options import FIELDS, Options, description_of, option_meant, values_of
 from quantization.palette_files import palette_at_hand
-from quantization_client.entry import INTERRUPTED, NO_READER
+from quantization_client.entry import INTERRUPTED, NO_READER, standard_output
 from quantization_client.finding import (
     STANDARD,
     find_jobs,
@@ -85,7 +85,7 @@ that it is one.
 
 exit codes:
   {ALL_DONE:<4} all images are done
-  {SOME_FAILED:<4} some images failed
+  {SOME_FAILED:<4} some images failed, or standard output takes nothing
   {BAD_USAGE:<4} bad usage
   {NO_STACK:<4} the stack cannot be reached, or starts no execution
   {INTERRUPTED:<4} interrupted
@@ -180,7 +180,8 @@ def quantize(options: argparse.Namespace, runner: MakeRunner) -> int:
             for outcome in _outcomes(request, runner, notes):
                 outcomes.append(outcome)
                 if options.json:
-                    print(json_line(outcome), flush=True)
+                    with standard_output():
+                        print(json_line(outcome), flush=True)
                 if outcome.error and (options.json or options.quiet):
                     errors.print(failure(outcome))
             if options.out == STANDARD:
@@ -284,7 +285,9 @@ def _check_standard_output(options: argparse.Namespace, jobs: list[Job]) -> None
 def _to_standard_output(outcome: Outcome) -> Outcome:
     """Write an image; return what is left of its outcome, for the other files are gone soon."""
     if outcome.result:
-        sys.stdout.buffer.write(outcome.files["image"].read_bytes())
+        image = outcome.files["image"].read_bytes()
+        with standard_output():
+            sys.stdout.buffer.write(image)
     return replace(outcome, files={})
 
 
@@ -294,7 +297,8 @@ def _tell(
     """Say what became of the images, as far as that is wanted."""
     if not (options.json or options.quiet):
         people = Console(highlight=False, stderr=options.out == STANDARD)
-        print_summary(people, errors, outcomes, verbose=options.verbose)
+        with standard_output():
+            print_summary(people, errors, outcomes, verbose=options.verbose)
     if options.open:
         _open_report(outcomes, notes)
 

@@ -1,5 +1,6 @@
 """What the client says of results: to people in a few lines an image, to scripts in JSON."""
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -201,4 +202,5 @@ def json_line(outcome: Outcome) -> str:
         line.palette = result.palette
         line.source_bytes = result.source_file.bytes
         line.bytes = result.image_file.bytes
-    return msgspec.json.encode(line).decode()
+    # In ASCII, whatever standard output takes and however a file's name is encoded.
+    return json.dumps(msgspec.to_builtins(line), separators=(",", ":"))

@@ -1,7 +1,9 @@
 """The client's parts that need no engine: images found, history read, progress shown, memory."""
 
 import json
+import os
 import re
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -205,10 +207,18 @@ def test_image_whose_name_is_taken_is_left_out_by_name(folder: Path) -> None:
     ("image", "said"),
     [("none.jpg", "{}: no such file or folder"), ("folder.png", "no image in {}")],
 )
-def test_what_cannot_be_done_is_bad_usage(folder: Path, image: str, said: str) -> None:
+def test_missing_image_is_bad_usage(folder: Path, image: str, said: str) -> None:
     path = folder / image
     with pytest.raises(UsageError, match=re.escape(said.format(path))):
         find_jobs([path], folder)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no named pipes among its files")
+def test_named_pipe_is_bad_usage_that_tells_how_to_read_from_pipes(folder: Path) -> None:
+    pipe = folder / "pipe.png"
+    os.mkfifo(pipe)
+    with pytest.raises(UsageError, match="neither a file nor a folder; read from a pipe with -"):
+        find_jobs([pipe], folder)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,16 @@
-"""Ctrl-C ends the command, wherever it comes."""
+"""How the command ends: by Ctrl-C, wherever it comes, and by streams that fail."""
 
+import os
 import signal
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from quantization.options import Values, values_of
+from quantization_client.entry import NO_OUTPUT
 from quantization_client.main import main
 
 WAITS = """
@@ -35,6 +38,51 @@ def test_interrupt_that_comes_while_c_calls_python_is_not_lost() -> None:
     )
 
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
+PRINTS = """
+import sys
+from quantization_client.entry import standard_output, without_traceback
+
+def run():
+    with standard_output():
+        print("a \N{RIGHTWARDS ARROW} b")
+    return 0
+
+sys.exit(without_traceback(run))
+"""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_full_disk_behind_standard_output_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", PRINTS],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode == NO_OUTPUT
+    assert done.stderr == ("error: standard output cannot be written to: No space left on device\n")
+
+
+def test_characters_that_standard_output_lacks_are_replaced() -> None:
+    """As in files and pipes on Windows."""
+    windows = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    printed = subprocess.check_output([sys.executable, "-c", PRINTS], env=windows)
+
+    assert printed.strip() == b"a ? b"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+@pytest.mark.skipif(sys.platform == "win32", reason="its shell closes no streams")
+def test_closed_stream_does_not_matter(closed: str) -> None:
+    command = ["sh", "-c", f'"$0" -c "$1" {closed}', sys.executable, PRINTS]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_interrupt_that_comes_while_options_are_read_is_not_lost(

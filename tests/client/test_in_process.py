@@ -135,6 +135,39 @@ def test_interrupted_run_is_gone_on_with(pictures: Path, tmp_path: Path) -> None
     assert again.still_to_do(jobs) == jobs
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="it limits no file's size")
+def test_full_disk_leaves_all_as_it_was(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import resource
+
+    image, out = str(pictures / "a.png"), tmp_path / "out"
+    assert main([image, "--out", str(out), "--k", "3"]) == ALL_DONE
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    capsys.readouterr()
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))  # The image fits.
+    try:
+        code = main([image, "--out", str(out), "--k", "4", "--quiet"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert code == SOME_FAILED
+    assert capsys.readouterr().err == f"{image}: File too large\n"
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_entry_of_which_half_was_written_is_forgotten(pictures: Path, tmp_path: Path) -> None:
+    jobs, out = jobs_in(pictures), tmp_path / "out"
+    for _ in LocalRun(out, {}, lambda *_: None).outcomes(jobs[:1]):
+        pass
+    (entry,) = (out / FOLDER).iterdir()
+    entry.write_bytes(entry.read_bytes()[:20])
+
+    assert LocalRun(out, {}, lambda *_: None).still_to_do(jobs) == jobs
+
+
 @pytest.mark.parametrize("interrupted", [False, True])
 def test_command_says_what_was_done_before_an_interruption(
     pictures: Path, tmp_path: Path, interrupted: bool, capsys: pytest.CaptureFixture[str]

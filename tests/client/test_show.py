@@ -48,6 +48,14 @@ def outcome_of(name: str = "photo.jpg", **changes: object) -> Outcome:
     return Outcome(Job(Path("/in", name), Path(name)), "arn:first", 1.25, result, files)
 
 
+def test_json_is_ascii_however_a_file_is_named() -> None:
+    """Standard output may take no more, and Linux takes names of any bytes."""
+    line = json_line(outcome_of("caf\N{LATIN SMALL LETTER E WITH ACUTE} \udcff.jpg"))
+
+    assert line.isascii()
+    assert json.loads(line)["image"] == "/in/caf\N{LATIN SMALL LETTER E WITH ACUTE} \udcff.jpg"
+
+
 def printed(console: Console, *outcomes: Outcome, verbose: bool = False) -> str:
     with console.capture() as captured:
         print_summary(console, console, outcomes, verbose=verbose)
