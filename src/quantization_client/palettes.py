@@ -9,6 +9,8 @@ import msgspec
 
 from quantization.contract import Result
 from quantization.palette_files import WRITERS, palette_file
+from quantization.replacing import replacing
+from quantization_client.entry import standard_output, without_traceback
 
 ALL_DONE, SOME_FAILED = 0, 1
 
@@ -22,16 +24,25 @@ exit codes:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    options = parser().parse_args(arguments)
-    failed = False
+    return without_traceback(lambda: _run(parser().parse_args(arguments)))
+
+
+def _run(options: argparse.Namespace) -> int:
+    failures = []
     for path in options.results:
         try:
             for written in _write(path, options):
-                print(written)
-        except (OSError, msgspec.DecodeError, _RefusedError) as error:
-            failed = True
-            print(f"{path}: {error}", file=sys.stderr)
-    return SOME_FAILED if failed else ALL_DONE
+                with standard_output():
+                    print(written)
+        except OSError as error:
+            failures.append(f"{error.filename or path}: {error.strerror}")
+        except msgspec.DecodeError as error:
+            failures.append(f"{path} is not read as a result: {error}")
+        except _RefusedError as error:
+            failures.append(f"{path}: {error}")
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    return SOME_FAILED if failures else ALL_DONE
 
 
 class _RefusedError(Exception):
@@ -49,7 +60,8 @@ def _write(path: Path, options: argparse.Namespace) -> Iterator[Path]:
         target, content = Path(f"{stem}.{extension}"), palette_file(result, extension, options.k)
         if target.exists() and target.read_bytes() != content and not options.force:
             raise _RefusedError(f"{target} is there and differs; overwrite it with --force")
-        target.write_bytes(content)
+        with replacing({extension: target}) as partial:
+            partial[extension].write_bytes(content)
         yield target
 
 
