@@ -89,10 +89,7 @@ class Backfill:
             The rest of the machine's input.
         """
         (kind,) = source
-        started = stack.states.start_execution(
-            stateMachineArn=stack.backfills[kind], input=json.dumps(source | settings)
-        )
-        return cls(stack, started["executionArn"])
+        return cls(stack, stack.start(stack.backfills[kind], json.dumps(source | settings)))
 
     def follow(self, show: Callable[[Counts], None]) -> str:
         """Wait for its end, telling how far it is; return its status.

@@ -51,11 +51,9 @@ class Recoloring:
             If AWS refuses the execution, or is busy or out of reach for long.
         """
         (job,) = jobs
-        started = self._stack.states.start_execution(
-            stateMachineArn=self._stack.state_machine,
-            input=msgspec.json.encode(self._request).decode(),
-        )
-        execution = Execution(self._stack, started["executionArn"])
+        request = msgspec.json.encode(self._request).decode()
+        arn = self._stack.start(self._stack.state_machine, request)
+        execution = Execution(self._stack, arn)
         poll_seconds = self._stack.poll_seconds
         advance = partial(self._advance, job, execution)
         while (outcome := patiently(advance, poll_seconds)) is None:

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import boto3
 from botocore.exceptions import ClientError
 
 from quantization_client.jobs import StackError
+from quantization_client.patience import patiently
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -39,6 +42,24 @@ class Stack:
     backfills: Mapping[str, str]
     """The machines for what is in the bucket already, by where they read its list."""
     poll_seconds: float
+
+    def start(self, machine: str, given: str) -> str:
+        """Start an execution with an input, once AWS is neither busy nor out of reach.
+
+        Returns
+        -------
+        execution : str
+            ARN. It has a name, by which AWS starts it once, however often it is asked to.
+
+        Raises
+        ------
+        ClientError, BotoCoreError
+            If AWS refuses, or is busy or out of reach for long.
+        """
+        start = partial(
+            self.states.start_execution, stateMachineArn=machine, name=str(uuid4()), input=given
+        )
+        return patiently(start, self.poll_seconds)["executionArn"]
 
 
 def find_stack(name: str, environment: Mapping[str, str] | None = None) -> Stack:

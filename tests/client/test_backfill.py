@@ -54,9 +54,12 @@ class States:
         self.started: list[dict[str, Any]] = []
         self.looks = 0
         self.fault: Fault = lambda: None
+        self.start_fault: Fault = lambda: None
 
     def start_execution(self, **arguments: Any) -> dict[str, str]:
         self.started.append(arguments)
+        if error := self.start_fault():
+            raise error
         return {"executionArn": "arn"}
 
     def describe_execution(self, executionArn: str) -> dict[str, str]:  # noqa: N803 - as boto3 has it
@@ -134,6 +137,24 @@ def test_it_starts_the_machine_that_reads_the_list_from_there(
         "options": {"dither": "ordered"},
         "max_concurrency": 7,
     }
+
+
+@pytest.mark.usefixtures("clock")
+def test_start_that_gets_no_answer_is_tried_again_by_the_same_name(
+    stack: Stack, states: States
+) -> None:
+    """Else a second backfill of the same bucket would begin."""
+    lost = EndpointConnectionError(endpoint_url="https://states")
+    faults = iter([lost, refusal("ThrottlingException"), None])
+    states.start_fault = lambda: next(faults)
+
+    Backfill.start(stack, {"prefix": ""}, {})
+    first, *others = states.started
+    assert others == [first, first]
+
+    states.start_fault = lambda: None
+    Backfill.start(stack, {"prefix": ""}, {})
+    assert states.started[-1]["name"] != first["name"]
 
 
 def test_an_empty_prefix_is_the_whole_bucket(
