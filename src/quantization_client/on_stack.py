@@ -10,7 +10,7 @@ from rich.console import Console
 from quantization.errors import InvalidOptions, UnreadablePalette
 from quantization_client import main as command
 from quantization_client.backfill import RUNNING, Backfill, upload_list
-from quantization_client.entry import INTERRUPTED
+from quantization_client.entry import INTERRUPTED, standard_output
 from quantization_client.follow import NotStartedError
 from quantization_client.jobs import (
     Job,
@@ -114,10 +114,11 @@ def _backfill(options: argparse.Namespace, connect: Callable[[], Stack], console
     except KeyboardInterrupt:
         code = INTERRUPTED
     else:
-        if options.json:
-            print(bucket_json_line(summary))
-        elif not options.quiet:
-            Console(highlight=False, soft_wrap=True).print(bucket_summary(summary))
+        with standard_output():
+            if options.json:
+                print(bucket_json_line(summary))
+            elif not options.quiet:
+                Console(highlight=False, soft_wrap=True).print(bucket_summary(summary))
         return SOME_FAILED if summary.failed or summary.status != "SUCCEEDED" else ALL_DONE
     if backfill and backfill.status == RUNNING:
         console.print(

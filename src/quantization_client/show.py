@@ -161,7 +161,12 @@ def bucket_summary(summary: "Summary") -> Text:
 
 def bucket_json_line(summary: "Summary") -> str:
     """Return the summary as one line of JSON for scripts."""
-    return msgspec.json.encode(summary).decode()
+    return _in_ascii(summary)
+
+
+def _in_ascii(line: "Line | Summary") -> str:
+    """Return it as JSON that any standard output takes, and file names of any bytes fit into."""
+    return json.dumps(msgspec.to_builtins(line), separators=(",", ":"))
 
 
 class Line(msgspec.Struct, omit_defaults=True):
@@ -202,5 +207,4 @@ def json_line(outcome: Outcome) -> str:
         line.palette = result.palette
         line.source_bytes = result.source_file.bytes
         line.bytes = result.image_file.bytes
-    # In ASCII, whatever standard output takes and however a file's name is encoded.
-    return json.dumps(msgspec.to_builtins(line), separators=(",", ":"))
+    return _in_ascii(line)
