@@ -27,8 +27,6 @@ from tests.support.sandbox import Sandbox
 
 LAYERS = {"common": "CommonLayer", "imaging": "ImagingLayer", "clustering": "ClusteringLayer"}
 
-BUILD_LAYER = [sys.executable, ROOT / "layers/build/artifact.py", "layer"]
-
 MACHINES = {"x86_64": "EM_X86_64", "arm64": "EM_AARCH64"}
 
 # Of Amazon Linux 2023, under Lambda's python3.13: glibc 2.34, and libstdc++ of GCC 11.
