@@ -94,7 +94,7 @@ def _aligned(rows: Sequence[tuple[str, str, str]], width: int) -> Iterator[str]:
         max((cell_len(row[column]) for row in rows), default=0) for column in range(3)
     )
     beside_chart = min(names, width - charts - states - 4)
-    alone = min(names, width - states - 2)
+    alone = max(0, min(names, width - states - 2))
     for name, chart, state in rows:
         if cell_len(name) <= beside_chart:
             yield f"{set_cell_size(name, beside_chart)}  {chart:<{charts}}  {state}"
@@ -106,7 +106,7 @@ def _end_of(name: str, width: int) -> str:
     """Return a name, or what of its end has room in so many cells."""
     if cell_len(name) <= width:
         return name
-    while cell_len(name) > width - 1:
+    while name and cell_len(name) > width - 1:
         name = name[1:]
     return f"…{name}"
 

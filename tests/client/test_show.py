@@ -289,6 +289,14 @@ def test_of_a_name_longer_than_the_line_its_end_is_shown(name: str) -> None:
     assert cell_len(line) >= 79
 
 
+@pytest.mark.parametrize("width", [1, 12, 16])
+def test_terminal_narrower_than_a_state_is_drawn_in(width: int) -> None:
+    display, (job,) = display_of("photo.jpg")
+    display.update(job, Progress("ScoreK", KS, {8: 0.5}))
+
+    assert all(cell_len(line) <= width for line in shown(display, width))
+
+
 def test_lines_stay_in_the_order_of_the_images_with_a_count() -> None:
     display, jobs = display_of("a.jpg", "b.jpg", "c.jpg")
     for job in reversed(jobs):
