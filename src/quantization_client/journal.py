@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from quantization.replacing import replacing
 from quantization_client.jobs import Job
 
 FOLDER = ".unfinished"
@@ -63,11 +64,8 @@ class Journal:
 
     def write(self, name: Path, entry: Entry) -> None:
         """Remember an image, in place of what was remembered of it."""
-        file = self._file(name)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(".part")
-        partial.write_bytes(msgspec.json.encode(entry))
-        partial.replace(file)
+        with replacing({"entry": self._file(name)}) as partial:
+            partial["entry"].write_bytes(msgspec.json.encode(entry))
 
     def forget(self, name: Path) -> None:
         """Remember nothing of an image."""

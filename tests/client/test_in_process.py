@@ -154,7 +154,7 @@ def test_full_disk_leaves_all_as_it_was(
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
     assert code == SOME_FAILED
-    assert capsys.readouterr().err == f"{image}: File too large\n"
+    assert capsys.readouterr().err == f"{image}: {out}: File too large\n"
     assert {path: path.read_bytes() for path in out.iterdir()} == before
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -402,6 +403,25 @@ def test_result_keeps_the_contract(photo: Path, tmp_path: Path) -> None:
     result = msgspec.json.decode(files["result"].read_bytes(), type=Result)
     assert result.execution == result.source.bucket == result.image_file.version_id == ""
     assert "s3://" not in Path(files["report"]).read_text()
+
+
+def test_same_files_may_be_written_at_the_same_time(
+    pixels: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    quantized = quantize(pixels, k=4)
+    with ThreadPoolExecutor(4) as pool:
+        written = list(pool.map(quantized.write, [tmp_path / "noise"] * 100))
+
+    assert set(written[0].values()) == set(tmp_path.iterdir())
+
+
+def test_folder_of_a_files_name_is_told_by_that_name(
+    pixels: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(FileExistsError, match=f"'{re.escape(str(file))}'"):
+        quantize(pixels, k=4).write(file / "noise")
 
 
 def test_import_of_the_package_imports_no_other() -> None:
