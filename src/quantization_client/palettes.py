@@ -52,7 +52,7 @@ class _RefusedError(Exception):
 def _write(path: Path, options: argparse.Namespace) -> Iterator[Path]:
     """Write the palettes of a result that are asked for, and yield where."""
     result = msgspec.json.decode(path.read_bytes(), type=Result)
-    if options.k and options.k not in result.palettes():
+    if options.k is not None and options.k not in result.palettes():
         known = ", ".join(map(str, result.palettes()))
         raise _RefusedError(f"no palette of {options.k} colors; it has {known}")
     stem = path.with_suffix("") if options.k is None else f"{path.with_suffix('')}-{options.k}"

@@ -193,7 +193,7 @@ def test_command_writes_the_palette_of_another_k(
     )
 
 
-@pytest.mark.parametrize("k", ["2", "7"], ids=["failed", "not tried"])
+@pytest.mark.parametrize("k", ["0", "2", "7"], ids=["none", "failed", "not tried"])
 def test_command_says_which_k_there_are(
     result: Path, capsys: pytest.CaptureFixture[str], k: str
 ) -> None:
