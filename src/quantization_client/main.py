@@ -13,7 +13,6 @@ from typing import Annotated, Any
 import msgspec
 import shtab
 from msgspec import Meta
-from rich.console import Console
 
 import quantization
 from quantization import interrupts
@@ -41,7 +40,7 @@ from quantization_client.jobs import (
 )
 from quantization_client.journal import Journal
 from quantization_client.live import Display
-from quantization_client.show import failure, json_line, print_summary
+from quantization_client.show import Printer, failure, json_line, print_summary
 
 ALL_DONE, SOME_FAILED, BAD_USAGE, NO_STACK = 0, 1, 2, 3
 
@@ -169,8 +168,8 @@ def quantize(options: argparse.Namespace, runner: MakeRunner) -> int:
         What `parser` made of the command line.
     runner : MakeRunner
     """
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
-    notes = Console(stderr=True, highlight=False, soft_wrap=True, quiet=options.quiet)
+    errors = Printer(stderr=True, highlight=False, soft_wrap=True)
+    notes = Printer(stderr=True, highlight=False, soft_wrap=True, quiet=options.quiet)
     outcomes: list[Outcome] = []
     try:
         refuse_idle(options)
@@ -255,7 +254,7 @@ def _folder(options: argparse.Namespace, jobs: list[Job], scratch: Path, default
     return out
 
 
-def _outcomes(request: Request, make_runner: MakeRunner, notes: Console) -> Iterator[Outcome]:
+def _outcomes(request: Request, make_runner: MakeRunner, notes: Printer) -> Iterator[Outcome]:
     display = Display(notes, request.jobs)
     runner = make_runner(request, display.update)
     jobs = [job for job in request.jobs if job not in request.refused]
@@ -292,18 +291,18 @@ def _to_standard_output(outcome: Outcome) -> Outcome:
 
 
 def _tell(
-    options: argparse.Namespace, outcomes: list[Outcome], errors: Console, notes: Console
+    options: argparse.Namespace, outcomes: list[Outcome], errors: Printer, notes: Printer
 ) -> None:
     """Say what became of the images, as far as that is wanted."""
     if not (options.json or options.quiet):
-        people = Console(highlight=False, stderr=options.out == STANDARD)
+        people = Printer(highlight=False, stderr=options.out == STANDARD)
         with standard_output():
             print_summary(people, errors, outcomes, verbose=options.verbose)
     if options.open:
         _open_report(outcomes, notes)
 
 
-def _open_report(outcomes: list[Outcome], notes: Console) -> None:
+def _open_report(outcomes: list[Outcome], notes: Printer) -> None:
     """Show the first report in the browser."""
     for outcome in outcomes:
         if outcome.result:

@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
-
 from quantization.errors import InvalidOptions, UnreadablePalette
 from quantization_client import main as command
 from quantization_client.backfill import RUNNING, Backfill, upload_list
@@ -34,7 +32,7 @@ from quantization_client.main import (
 from quantization_client.patience import AWS_ERRORS, patiently
 from quantization_client.recolor import Recoloring
 from quantization_client.run import Run
-from quantization_client.show import bucket_json_line, bucket_summary
+from quantization_client.show import Printer, bucket_json_line, bucket_summary
 from quantization_client.stack import Stack, find_stack
 
 
@@ -54,7 +52,7 @@ def quantize(options: argparse.Namespace, connect: Callable[[], Stack]) -> int:
         Finds the stack to quantize on. Raises `StackError` if there is none.
     """
     if in_bucket(options):
-        return _backfill(options, connect, Console(stderr=True, highlight=False, soft_wrap=True))
+        return _backfill(options, connect, Printer(stderr=True, highlight=False, soft_wrap=True))
 
     def runner(request: Request, show: ProgressCallback) -> JobRunner:
         with _aws_errors():
@@ -93,9 +91,9 @@ def _aws_errors() -> Iterator[None]:
         raise StackError(f"{wrong}; once that is put right, the same command goes on") from error
 
 
-def _backfill(options: argparse.Namespace, connect: Callable[[], Stack], console: Console) -> int:
+def _backfill(options: argparse.Namespace, connect: Callable[[], Stack], console: Printer) -> int:
     """Quantize the images in the bucket that a command line names, and return its exit code."""
-    notes = Console(stderr=True, highlight=False, soft_wrap=True, quiet=options.quiet)
+    notes = Printer(stderr=True, highlight=False, soft_wrap=True, quiet=options.quiet)
     backfill = None
     try:
         settings = _settings(options)
@@ -118,7 +116,7 @@ def _backfill(options: argparse.Namespace, connect: Callable[[], Stack], console
             if options.json:
                 print(bucket_json_line(summary))
             elif not options.quiet:
-                Console(highlight=False, soft_wrap=True).print(bucket_summary(summary))
+                Printer(highlight=False, soft_wrap=True).print(bucket_summary(summary))
         return SOME_FAILED if summary.failed or summary.status != "SUCCEEDED" else ALL_DONE
     if backfill and backfill.status == RUNNING:
         console.print(

@@ -27,6 +27,14 @@ MOST_SWATCHES = 32
 """Beside the figures of an image."""
 
 
+class Printer(Console):
+    """A console that does not end the command as one that failed if its reader has gone."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the `BrokenPipeError` that rich handles here."""
+        raise
+
+
 def print_summary(
     console: Console, errors: Console, outcomes: Sequence[Outcome], *, verbose: bool
 ) -> None:
