@@ -419,7 +419,7 @@ class _Functions:
                 request.upload,
                 self._options,
                 claim,
-                given=_given(self._options),
+                given=given_palette(self._options),
                 sample_size=SAMPLE_SIZE,
                 whole_image=True,
                 metadata={},
@@ -455,8 +455,14 @@ def _as_text(options: dict[str, Option]) -> dict[str, str]:
     }
 
 
-def _given(options: Options) -> HexColors:
-    """Return the palette that is given, or none."""
+def given_palette(options: Options) -> HexColors:
+    """Return the palette that is given, or none.
+
+    Raises
+    ------
+    UnreadablePalette
+        If it is a file that is not there.
+    """
     if isinstance(options.palette, str):
         raise UnreadablePalette(f"{options.palette}: no such file")
     return options.palette

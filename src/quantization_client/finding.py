@@ -56,7 +56,9 @@ def _jobs_of(path: Path, scratch: Path) -> Iterator[Job]:
             for file in (Path(folder, name) for name in sorted(names)):
                 # macOS leaves ._a.jpg beside a.jpg, which is no image.
                 is_image = file.suffix.lower() in IMAGE_EXTENSIONS and not file.name.startswith(".")
-                if is_image and not is_result(file):
+                # A named pipe would be waited for. A link to nothing fails by its name.
+                is_special = file.exists() and not file.is_file()
+                if is_image and not is_special and not is_result(file):
                     yield Job(file, file.relative_to(path))
     elif path.is_file():
         yield Job(path, Path(path.name))
@@ -69,8 +71,13 @@ def _jobs_of(path: Path, scratch: Path) -> Iterator[Job]:
 def _standard_input(file: Path) -> Job:
     if sys.stdin.isatty():
         raise UsageError("- reads an image from standard input; give it one: quantize - <photo.jpg")
-    with file.open("wb") as copy:
-        shutil.copyfileobj(sys.stdin.buffer, copy)
+    try:
+        with file.open("wb") as copy:
+            shutil.copyfileobj(sys.stdin.buffer, copy)
+    except OSError as error:
+        raise UsageError(
+            f"standard input is not copied to {file.parent}: {error.strerror}"
+        ) from error
     return Job(file, Path(file.name), given=str(STANDARD))
 
 

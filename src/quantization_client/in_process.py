@@ -16,7 +16,7 @@ with quick_imports():
 
     from quantization.contract import Result
     from quantization.errors import RefusedImage
-    from quantization.in_process import Message, quantize_with, recolor_again
+    from quantization.in_process import Message, given_palette, quantize_with, recolor_again
     from quantization.options import Options
     from quantization.service.messages import FittedScore, Sampled
     from quantization_client.jobs import (
@@ -164,9 +164,16 @@ def _broken(job: Job, defect: BaseException) -> Outcome:
 
 
 def local_runner(request: Request, show: ProgressCallback) -> JobRunner:
-    """Return what does as it is asked, in this process."""
+    """Return what does as it is asked, in this process.
+
+    Raises
+    ------
+    UnreadablePalette
+        If the palette is a file that is not there.
+    """
     if request.again:
         return LocalRecoloring(request.again, int(request.options["k"]), request.out, show)
+    given_palette(Options().updated(request.options))
     return LocalRun(request.out, request.options, show)
 
 

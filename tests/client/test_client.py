@@ -214,6 +214,17 @@ def test_missing_image_is_bad_usage(folder: Path, image: str, said: str) -> None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no named pipes among its files")
+def test_named_pipe_in_a_folder_is_not_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.png")
+    (folder / "gone.png").symlink_to("nowhere")
+
+    found = {job.name.name for job in find_jobs([folder], folder)}
+
+    assert "pipe.png" not in found
+    assert "gone.png" in found
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no named pipes among its files")
 def test_named_pipe_is_bad_usage_that_tells_how_to_read_from_pipes(folder: Path) -> None:
     pipe = folder / "pipe.png"
     os.mkfifo(pipe)

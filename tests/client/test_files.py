@@ -1,6 +1,7 @@
 """What the command reads and writes, of which nothing is overwritten that is not its own."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -224,6 +225,36 @@ def test_image_to_standard_output(
     assert b"10 colors" in said
     assert b".html" not in said  # It is gone with the folder that it was written to.
     assert [path.name for path in tmp_path.iterdir()] == ["given"]
+
+
+def test_reader_that_leaves_is_told_from_an_image_that_fails(
+    run: CommandInProcess, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w", encoding="utf-8", closefd=False) as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        with pytest.raises(BrokenPipeError):
+            run(photos / "art.png", "--out", tmp_path / "out")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), writing)
+    os.close(writing)
+
+
+@pytest.mark.usefixtures("standard_input")
+def test_standard_input_that_finds_no_room_is_bad_usage(
+    run: CommandInProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, limits[1]))
+    try:
+        assert run("-", "--out", tmp_path / "out") == BAD_USAGE
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.fullmatch("error: standard input is not copied to .+: File too large", line)
 
 
 @pytest.mark.parametrize("arguments", [["--json"], ["{photos}/art.png"]])

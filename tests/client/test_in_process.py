@@ -260,6 +260,14 @@ def test_bucket_takes_a_stack(capsys: pytest.CaptureFixture[str]) -> None:
     assert "give --stack" in capsys.readouterr().err
 
 
+def test_palette_that_is_nowhere_is_told_once(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "out")
+    assert main([str(pictures), "--out", out, "--palette", "mine.gpl"]) == BAD_USAGE
+    assert capsys.readouterr().err == "error: mine.gpl: no such file\n"
+
+
 def test_option_of_the_bucket_is_refused_in_this_process(
     pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
