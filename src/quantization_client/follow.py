@@ -66,6 +66,10 @@ def image_errors() -> Iterator[None]:
 @image_errors()
 def upload(stack: Stack, path: Path, key: str, metadata: dict[str, str]) -> str:
     """Stream a file to the input bucket; return the version that S3 gave it."""
+    try:
+        key.encode()
+    except UnicodeEncodeError as error:
+        raise RejectedError("its name is not in UTF-8, which S3 takes only; rename it") from error
     with path.open("rb") as file:
         put = stack.s3.put_object(Bucket=stack.input_bucket, Key=key, Body=file, Metadata=metadata)
     return put["VersionId"]

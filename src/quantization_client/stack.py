@@ -29,6 +29,10 @@ class UnfinishedStackError(StackError):
     """The stack has not been created to its end, or its creation has failed."""
 
 
+class ForeignStackError(StackError):
+    """The stack is not of this project, or of another version."""
+
+
 @dataclass(frozen=True)
 class Stack:
     """Where to upload, what to follow, how often to look, and where the results are."""
@@ -79,6 +83,8 @@ def find_stack(name: str, environment: Mapping[str, str] | None = None) -> Stack
         If it is not deployed there.
     UnfinishedStackError
         If it has no outputs.
+    ForeignStackError
+        If it lacks one.
 
     """
     aws_environment = environment or {}
@@ -103,17 +109,26 @@ def find_stack(name: str, environment: Mapping[str, str] | None = None) -> Stack
         raise UnfinishedStackError(
             f"the stack {name!r} is {stack['StackStatus']}; deploy it to its end first"
         )
+
+    def output(key: str) -> str:
+        if key not in outputs:
+            raise ForeignStackError(
+                f"the stack {name!r} has no output {key}: it is none of color-quantization, or one"
+                " to deploy anew"
+            )
+        return outputs[key]
+
     return Stack(
+        input_bucket=output("InputBucket"),
+        work_bucket=output("WorkBucket"),
+        output_bucket=output("OutputBucket"),
+        state_machine=output("StateMachine"),
+        backfills={
+            "prefix": output("Backfill"),
+            "list": output("BackfillFromList"),
+            "inventory": output("BackfillFromInventory"),
+        },
         s3=session.client("s3", endpoint_url=endpoint),
         states=session.client("stepfunctions", endpoint_url=endpoint),
-        input_bucket=outputs["InputBucket"],
-        work_bucket=outputs["WorkBucket"],
-        output_bucket=outputs["OutputBucket"],
-        state_machine=outputs["StateMachine"],
-        backfills={
-            "prefix": outputs["Backfill"],
-            "list": outputs["BackfillFromList"],
-            "inventory": outputs["BackfillFromInventory"],
-        },
         poll_seconds=LOCAL_POLL_SECONDS if endpoint else AWS_POLL_SECONDS,
     )

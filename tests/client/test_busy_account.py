@@ -203,6 +203,20 @@ def test_image_that_aws_does_not_take_is_the_only_one_to_fail(
     assert not any(outcome.error for outcome in others)
 
 
+def test_image_whose_name_is_no_key_is_the_only_one_to_fail(
+    begin: Callable[[], Run], jobs_of: Callable[[int], list[Job]], tmp_path: Path
+) -> None:
+    path = tmp_path / "bad\udcff.jpg"
+    path.touch()
+    jobs = [Job(path, Path(path.name)), *jobs_of(2)]
+
+    first, *others = list(begin().outcomes(jobs))
+
+    assert first.job.path == path
+    assert first.error == "its name is not in UTF-8, which S3 takes only; rename it"
+    assert all_done(others, jobs[1:])
+
+
 def test_image_whose_name_another_run_took_is_uploaded_again(
     account: BusyAccount,
     begin: Callable[[], Run],
@@ -253,6 +267,30 @@ def test_disk_that_is_full_fails_the_image_in_words(
     (outcome,) = begin().outcomes(jobs_of(1))
 
     assert "No space" in outcome.error
+
+
+def test_stack_of_something_else_is_told_in_one_line(
+    jobs_of: Callable[[int], list[Job]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    class CloudFormation:
+        def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803 - as boto3 has it
+            outputs = [{"OutputKey": "InputBucket", "OutputValue": "theirs"}]
+            return {"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Outputs": outputs}]}
+
+    monkeypatch.setattr("boto3.Session.client", lambda *_, **__: CloudFormation())
+    jobs_of(1)
+
+    out = str(tmp_path / "out")
+    assert main([str(tmp_path / "0.jpg"), "--out", out, "--stack", "theirs"]) == NO_STACK
+
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said == (
+        "error: the stack 'theirs' has no output WorkBucket: it is none of color-quantization, or"
+        " one to deploy anew"
+    )
 
 
 def test_run_that_cannot_go_on_says_so_in_one_line(

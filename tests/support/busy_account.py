@@ -197,6 +197,7 @@ class BusyAccount:
 
     def put_object(self, *, Bucket: str, Key: str, Body: Any, Metadata: Any) -> dict[str, Any]:
         self._call("put_object")
+        Key.encode()  # As botocore does.
         number = next(self._numbers)
         version = f"version-{number}"
         arn = f"{MACHINE.replace('stateMachine', 'execution', 1)}:execution-{number}"
