@@ -1,9 +1,12 @@
-"""Ctrl-C at moments when it would be lost, or come to the wrong process."""
+"""Ctrl-C at moments when it would be lost, or come to the wrong process; and what does the same."""
 
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+_ENDING = ("SIGTERM", "SIGHUP")
+"""Windows has no SIGHUP."""
 
 
 @contextmanager
@@ -20,3 +23,20 @@ def held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def sent_by_others() -> Iterator[None]:
+    """Have the end of a terminal, and a request to end, do what Ctrl-C does: files are removed.
+
+    What the caller has ignored, as nohup does, stays ignored.
+    """
+    there = [signal.Signals[name] for name in _ENDING if hasattr(signal, name)]
+    unasked = [number for number in there if signal.getsignal(number) == signal.SIG_DFL]
+    for number in unasked:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in unasked:
+            signal.signal(number, signal.SIG_DFL)

@@ -87,7 +87,7 @@ exit codes:
   {SOME_FAILED:<4} some images failed, or standard output takes nothing
   {BAD_USAGE:<4} bad usage
   {NO_STACK:<4} the stack cannot be reached, or starts no execution
-  {INTERRUPTED:<4} interrupted
+  {INTERRUPTED:<4} interrupted, by Ctrl-C, SIGTERM or SIGHUP
   {NO_READER:<4} the reader of standard output has gone
 """
 
@@ -173,7 +173,7 @@ def quantize(options: argparse.Namespace, runner: MakeRunner) -> int:
     outcomes: list[Outcome] = []
     try:
         refuse_idle(options)
-        with tempfile.TemporaryDirectory() as scratch:
+        with interrupts.sent_by_others(), tempfile.TemporaryDirectory() as scratch:
             find = _request_again if options.again else _request
             request = find(options, Path(scratch))
             for outcome in _outcomes(request, runner, notes):

@@ -4,13 +4,15 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from quantization import interrupts
 from quantization.options import Values, values_of
-from quantization_client.entry import NO_OUTPUT
+from quantization_client.entry import INTERRUPTED, NO_OUTPUT
 from quantization_client.main import main
 
 WAITS = """
@@ -38,6 +40,37 @@ def test_interrupt_that_comes_while_c_calls_python_is_not_lost() -> None:
     )
 
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it ends processes unasked")
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
+def test_command_that_is_told_to_end_leaves_no_temporary_files(tmp_path: Path, number: str) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-m", "quantization_client.entry", "--out", str(tmp_path / "out")],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while not any(temporary.iterdir()) and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.Signals[number])
+        _, said = process.communicate(timeout=50)
+
+    assert process.returncode == INTERRUPTED
+    assert said == "interrupted; the same command goes on from here\n"
+    assert not any(temporary.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no SIGHUP")
+def test_hang_up_that_nohup_ignores_is_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interrupts.sent_by_others():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 PRINTS = """
