@@ -62,6 +62,10 @@ _MOST_KEPT = 2**24
 _FEW_PIXELS = 2**17
 """Images of fewer are done before another process has started."""
 
+# Reading a type for the first time, msgspec crashes if another thread does so, too.
+for _request in (SampleRequest, ScoreRequest, RenderRequest):
+    msgspec.json.Decoder(_request)
+
 Source: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | NDArray[np.uint8]
 Option: TypeAlias = str | os.PathLike[str] | float | np.number[Any] | Iterable[str] | None
 Message: TypeAlias = Sampled | FittedScore | RenderRequest

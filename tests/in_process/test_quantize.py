@@ -315,6 +315,32 @@ def test_images_at_once_leave_the_threads_of_the_process_as_they_were(
     assert after == before
 
 
+READS_NO_TYPE = """
+import msgspec, numpy
+from quantization import in_process, quantize
+
+class Other(msgspec.Struct):
+    number: int
+
+def refuse(*_):
+    raise AssertionError("a type is read")
+
+msgspec._utils._eval_type = refuse
+quantize(numpy.zeros((4, 4, 3), numpy.uint8), k=1)
+try:
+    msgspec.json.Decoder(Other)
+except AssertionError:
+    print("all types were read before")
+"""
+
+
+def test_types_are_read_before_images_come_at_once() -> None:
+    """Where two threads read one for the first time, msgspec crashes, but only now and then."""
+    said = subprocess.check_output([sys.executable, "-c", READS_NO_TYPE], text=True)
+
+    assert said == "all types were read before\n"
+
+
 def test_given_palette_is_drawn_without_scikit_learn(photo: Path) -> None:
     script = (
         "import sys; from quantization import quantize;"
