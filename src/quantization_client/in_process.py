@@ -152,7 +152,7 @@ class LocalRecoloring:
 
 def _failed(job: Job, error: BaseException) -> Outcome:
     if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename not in {None, str(job.path)} else ""
+        where = f"{error.filename}: " if error.filename not in {None, job.label} else ""
         return Outcome(job, error=f"{where}{error.strerror}")
     return Outcome(job, error=f"{type(error).__name__}: {error}")
 

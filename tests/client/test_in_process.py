@@ -18,7 +18,7 @@ from quantization import quantize
 from quantization.in_process import Quantized, quantize_with
 from quantization_client import in_process
 from quantization_client.entry import INTERRUPTED
-from quantization_client.in_process import LocalRun
+from quantization_client.in_process import LocalRecoloring, LocalRun
 from quantization_client.jobs import Job, Outcome, Progress
 from quantization_client.journal import FOLDER
 from quantization_client.main import ALL_DONE, BAD_USAGE, SOME_FAILED, main
@@ -156,6 +156,17 @@ def test_full_disk_leaves_all_as_it_was(
     assert code == SOME_FAILED
     assert capsys.readouterr().err == f"{image}: {out}: File too large\n"
     assert {path: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_image_that_vanished_is_named_beside_the_result_it_was_given_with(
+    pictures: Path, tmp_path: Path
+) -> None:
+    result = quantize(pictures / "a.png", k=3).result
+    gone = Job(tmp_path / "gone.png", Path("a.json"), given="a.json")
+
+    (outcome,) = LocalRecoloring(result, 3, tmp_path / "out", lambda *_: None).outcomes([gone])
+
+    assert outcome.error == f"{gone.path}: No such file or directory"
 
 
 def test_entry_of_which_half_was_written_is_forgotten(pictures: Path, tmp_path: Path) -> None:
