@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from quantization import interrupts
 from quantization.contract import Result, Score, SilhouetteAt, Upload
 from quantization.decoding import Image, open_image
 from quantization.decoding.stored import Rows, Stored
@@ -62,9 +63,11 @@ _MOST_KEPT = 2**24
 _FEW_PIXELS = 2**17
 """Images of fewer are done before another process has started."""
 
-# Reading a type for the first time, msgspec crashes if another thread does so, too.
-for _request in (SampleRequest, ScoreRequest, RenderRequest):
-    msgspec.json.Decoder(_request)
+# Reading a type for the first time, msgspec crashes if another thread does so, too, and loses an
+# interrupt.
+with interrupts.held():
+    for _request in (SampleRequest, ScoreRequest, RenderRequest):
+        msgspec.json.Decoder(_request)
 
 Source: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | NDArray[np.uint8]
 Option: TypeAlias = str | os.PathLike[str] | float | np.number[Any] | Iterable[str] | None
