@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -42,9 +43,19 @@ def test_interrupt_that_comes_while_c_calls_python_is_not_lost() -> None:
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
 
 
+@pytest.fixture(params=["SIGTERM", "SIGHUP"])
+def ending(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
+    """Yield a signal that processes hear, even if the tests run under nohup."""
+    number = signal.Signals[request.param]
+    before = signal.signal(number, signal.SIG_DFL)
+    yield number
+    signal.signal(number, before)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="it ends processes unasked")
-@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
-def test_command_that_is_told_to_end_leaves_no_temporary_files(tmp_path: Path, number: str) -> None:
+def test_command_that_is_told_to_end_leaves_no_temporary_files(
+    tmp_path: Path, ending: signal.Signals
+) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     with subprocess.Popen(
@@ -55,7 +66,7 @@ def test_command_that_is_told_to_end_leaves_no_temporary_files(tmp_path: Path, n
     ) as process:
         while not any(temporary.iterdir()) and process.poll() is None:
             time.sleep(0.01)
-        process.send_signal(signal.Signals[number])
+        process.send_signal(ending)
         _, said = process.communicate(timeout=50)
 
     assert process.returncode == INTERRUPTED
