@@ -5,20 +5,20 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_ENDING = ("SIGTERM", "SIGHUP")
-"""Windows has no SIGHUP."""
+ENDING = [signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""What ends a process unasked. Windows has no SIGHUP."""
 
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Have a Ctrl-C that comes meanwhile answered afterwards, and processes that start not hear it.
+    """Have an interrupt that comes meanwhile answered afterwards, and not by processes that start.
 
     On Windows there is no way to.
     """
     if sys.platform == "win32":
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *ENDING})
     try:
         yield
     finally:
@@ -31,8 +31,7 @@ def sent_by_others() -> Iterator[None]:
 
     What the caller has ignored, as nohup does, stays ignored.
     """
-    there = [signal.Signals[name] for name in _ENDING if hasattr(signal, name)]
-    unasked = [number for number in there if signal.getsignal(number) == signal.SIG_DFL]
+    unasked = [number for number in ENDING if signal.getsignal(number) == signal.SIG_DFL]
     for number in unasked:
         signal.signal(number, signal.default_int_handler)
     try:

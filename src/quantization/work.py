@@ -1,9 +1,12 @@
 """All that a process imports to fit K for another one; see `quantization.processes`."""
 
 import signal
+import sys
 
 # Ctrl-C is answered by the process that waits for this one, and ends both. Only Windows needs this.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
+if sys.platform != "win32":  # These were held while it started, and may end it.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGHUP})
 
 from quantization.service import lazy_imports  # noqa: E402, F401 - before all others
 from quantization.service.startup import quick_imports  # noqa: E402

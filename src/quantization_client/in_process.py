@@ -14,6 +14,7 @@ with quick_imports():
 
     import loky
 
+    from quantization import interrupts
     from quantization.contract import Result
     from quantization.errors import RefusedImage
     from quantization.in_process import Message, given_palette, quantize_with, recolor_again
@@ -76,7 +77,9 @@ class LocalRun:
         at_once = min(processors, MOST_AT_ONCE, max(1, len(jobs)))
         with ThreadPoolExecutor(at_once) as pool:
             try:
-                futures = {pool.submit(self._outcome, job, processors): job for job in jobs}
+                # A thread that is interrupted as it starts is one that the pool does not wait for.
+                with interrupts.held():
+                    futures = {pool.submit(self._outcome, job, processors): job for job in jobs}
                 for future in as_completed(futures):
                     if defect := future.exception():
                         yield _broken(futures[future], defect)

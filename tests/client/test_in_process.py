@@ -2,11 +2,13 @@
 
 import ast
 import json
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from quantization import quantize
+from quantization import interrupts, quantize
 from quantization.in_process import Quantized, quantize_with
 from quantization_client import in_process
 from quantization_client.entry import INTERRUPTED
@@ -177,6 +179,29 @@ def test_entry_of_which_half_was_written_is_forgotten(pictures: Path, tmp_path: 
     entry.write_bytes(entry.read_bytes()[:20])
 
     assert LocalRun(out, {}, lambda *_: None).still_to_do(jobs) == jobs
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+@pytest.mark.skipif(sys.platform == "win32", reason="it holds no signals")
+def test_interrupt_waits_until_all_threads_have_started(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: str
+) -> None:
+    """Else the process goes on in one that nobody waits for, and does not end."""
+    submitted = []
+
+    class Interrupted(ThreadPoolExecutor):
+        def submit(self, *given: Any, **named: Any) -> Future[Any]:
+            signal.raise_signal(signal.Signals[number])
+            submitted.append(given)
+            return super().submit(*given, **named)
+
+    monkeypatch.setattr(in_process, "ThreadPoolExecutor", Interrupted)
+    jobs = jobs_in(pictures)
+
+    with pytest.raises(KeyboardInterrupt), interrupts.sent_by_others():
+        list(LocalRun(tmp_path / "out", {}, lambda *_: None).outcomes(jobs))
+
+    assert len(submitted) == len(jobs)
 
 
 @pytest.mark.parametrize("interrupted", [False, True])
