@@ -8,23 +8,23 @@ import os
 
 def main() -> None:
     """Serve until killed, holding the lock that says so."""
-    with os.fdopen(int(os.environ["ENGINE_LOCK"]), "w") as lock:
-        lock.write(str(os.getpgrp()))
-        lock.flush()
-        if os.fork():
-            os._exit(0)
+    # Left open: the lock is to last until the process has ended, and said why.
+    lock = int(os.environ["ENGINE_LOCK"])
+    os.write(lock, str(os.getpgrp()).encode())
+    if os.fork():
+        os._exit(0)
 
-        from ministack import app
+    from ministack import app
 
-        from emulator.patches import (  # noqa: F401 - they patch
-            alarms,
-            buckets,
-            functions,
-            map_runs,
-            stacks,
-        )
+    from emulator.patches import (  # noqa: F401 - they patch
+        alarms,
+        buckets,
+        functions,
+        map_runs,
+        stacks,
+    )
 
-        app.main()
+    app.main()
 
 
 if __name__ == "__main__":
