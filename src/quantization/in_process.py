@@ -150,8 +150,8 @@ class Quantized:
             "report": ("html", self.report().encode()),
             "result": ("json", msgspec.json.format(msgspec.json.encode(self.result), indent=2)),
         } | {name: (name, palette_file(self.result, name)) for name in options.palettes}
-        extensions = {what: extension for what, (extension, _) in contents.items()}
-        files = {what: Path(f"{os.fspath(stem)}.{end}") for what, end in extensions.items()}
+        base = os.fspath(stem)
+        files = {what: Path(f"{base}.{extension}") for what, (extension, _) in contents.items()}
         with replacing(files) as partial:
             for what, (_, content) in contents.items():
                 partial[what].write_bytes(content)

@@ -57,8 +57,7 @@ def _jobs_of(path: Path, scratch: Path) -> Iterator[Job]:
                 # macOS leaves ._a.jpg beside a.jpg, which is no image.
                 is_image = file.suffix.lower() in IMAGE_EXTENSIONS and not file.name.startswith(".")
                 # A named pipe would be waited for. A link to nothing fails by its name.
-                is_special = file.exists() and not file.is_file()
-                if is_image and not is_special and not is_result(file):
+                if is_image and (file.is_file() or not file.exists()) and not is_result(file):
                     yield Job(file, file.relative_to(path))
     elif path.is_file():
         yield Job(path, Path(path.name))

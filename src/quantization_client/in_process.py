@@ -47,12 +47,18 @@ class LocalRun:
         As those of an upload.
     show : callable
         Told how far each image is.
+
+    Raises
+    ------
+    UnreadablePalette
+        If the palette is a file that is not there.
     """
 
     def __init__(self, out: Path, options: dict[str, str], show: ProgressCallback) -> None:
         self._out = out
         self._given = options
         self._options = Options().updated(options)
+        given_palette(self._options)  # Else every image would be refused for it.
         self._show = show
         self._journal = Journal(out)
         self._stopped = threading.Event()
@@ -167,16 +173,9 @@ def _broken(job: Job, defect: BaseException) -> Outcome:
 
 
 def local_runner(request: Request, show: ProgressCallback) -> JobRunner:
-    """Return what does as it is asked, in this process.
-
-    Raises
-    ------
-    UnreadablePalette
-        If the palette is a file that is not there.
-    """
+    """Return what does as it is asked, in this process."""
     if request.again:
         return LocalRecoloring(request.again, int(request.options["k"]), request.out, show)
-    given_palette(Options().updated(request.options))
     return LocalRun(request.out, request.options, show)
 
 

@@ -14,6 +14,7 @@ from quantization_client.finding import find_jobs
 from quantization_client.journal import Entry, Journal
 from quantization_client.main import ALL_DONE, BAD_USAGE, SOME_FAILED, command
 from tests.support.fixtures import CommandInProcess
+from tests.support.full_disk import room_for
 from tests.support.runner import IMAGE
 
 
@@ -244,14 +245,8 @@ def test_reader_that_leaves_is_told_from_an_image_that_fails(
 def test_standard_input_that_finds_no_room_is_bad_usage(
     run: CommandInProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import resource
-
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1, limits[1]))
-    try:
+    with room_for(1):
         assert run("-", "--out", tmp_path / "out") == BAD_USAGE
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
     (line,) = capsys.readouterr().err.splitlines()
     assert re.fullmatch("error: standard input is not copied to .+: File too large", line)

@@ -25,6 +25,7 @@ from quantization_client.jobs import Job, Outcome, Progress
 from quantization_client.journal import FOLDER
 from quantization_client.main import ALL_DONE, BAD_USAGE, SOME_FAILED, main
 from tests.support.fixtures import PngMaker
+from tests.support.full_disk import room_for
 
 
 @pytest.fixture
@@ -137,23 +138,16 @@ def test_interrupted_run_is_gone_on_with(pictures: Path, tmp_path: Path) -> None
     assert again.still_to_do(jobs) == jobs
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="it limits no file's size")
 def test_full_disk_leaves_all_as_it_was(
     pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import resource
-
     image, out = str(pictures / "a.png"), tmp_path / "out"
     assert main([image, "--out", str(out), "--k", "3"]) == ALL_DONE
     before = {path: path.read_bytes() for path in out.iterdir()}
     capsys.readouterr()
 
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))  # The image fits.
-    try:
+    with room_for(10_000):  # The image fits.
         code = main([image, "--out", str(out), "--k", "4", "--quiet"])
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
     assert code == SOME_FAILED
     assert capsys.readouterr().err == f"{image}: {out}: File too large\n"
