@@ -37,3 +37,18 @@ def event_names_the_version(stock: Any, event: dict[str, Any], *more: Any) -> An
         detail["object"]["version-id"] = version
         event = event | {"Detail": json.dumps(detail)}
     return stock(event, *more)
+
+
+@patch(s3, "_apply_bucket_scope", "method, bucket, key, headers, query_params, body, internal")
+def key_has_a_longest_length(
+    stock: Any, method: str, bucket: str, key: str, *more: Any, **by_name: Any
+) -> Any:
+    """Refuse whatever is asked of a key of more than 1024 bytes.
+
+    AWS: a KeyTooLongError, also where something is only looked for.
+    https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+    Stock: keys of any length.
+    """
+    if len(key.encode()) > 1024:
+        return s3._error("KeyTooLongError", "Your key is too long", 400)
+    return stock(method, bucket, key, *more, **by_name)

@@ -69,6 +69,17 @@ def test_version_can_be_read_after_its_successor_was_written(patched: Cloud) -> 
     assert refusal(patched.buckets.get_object, **read) == "NoSuchVersion"
 
 
+def test_nothing_can_be_asked_of_a_key_over_1024_bytes(cloud: Cloud) -> None:
+    bucket, longest = cloud.bucket(), "é" * 512
+    cloud.buckets.put_object(Bucket=bucket, Key=longest, Body=b"1")
+    assert refusal(cloud.buckets.get_object, Bucket=bucket, Key=longest) is None
+
+    longer = {"Bucket": bucket, "Key": longest + "x"}
+    assert refusal(cloud.buckets.put_object, **longer, Body=b"1") == "KeyTooLongError"
+    assert refusal(cloud.buckets.get_object, **longer) == "KeyTooLongError"
+    assert refusal(cloud.buckets.head_object, **longer) == "400"
+
+
 @pytest.mark.parametrize("keep_versions", [True, False])
 def test_put_may_be_conditional(patched: Cloud, keep_versions: bool) -> None:
     bucket = versioned(patched) if keep_versions else patched.bucket()

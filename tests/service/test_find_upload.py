@@ -12,6 +12,7 @@ from functions.find_upload import handler as find_upload
 from quantization.contract import Backfill, Source, Upload
 from quantization.options import PALETTE_ENDINGS, Options
 from quantization.service.messages import FindRequest, Found
+from tests.support.keys import refusing_keys
 from tests.support.results import result_with
 
 KEY = "a dir/photo.jpg"
@@ -128,6 +129,15 @@ def test_object_that_was_deleted_since_it_was_listed_is_gone(
     put()
     s3.delete_object(Bucket="input", Key=KEY)
     assert find() == Found("gone")
+
+
+def test_object_whose_result_could_have_no_key_is_due(
+    s3: S3Client, find: Callable[..., Found], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the refusal is told of, as that of any upload."""
+    monkeypatch.setattr(find_upload.s3, "get_object", refusing_keys(find_upload.s3.get_object))
+    s3.put_object(Bucket="input", Key="x" * 1024, Body=b"bytes")
+    assert find("x" * 1024).outcome == "due"
 
 
 @pytest.mark.parametrize("ending", PALETTE_ENDINGS)

@@ -16,6 +16,7 @@ from quantization.contract import Failure
 from quantization.errors import REFUSALS
 from quantization.service.messages import RecolorRequest
 from tests.conftest import EXECUTION
+from tests.support.keys import refusing_keys
 from tests.support.results import result_with
 
 EVENT = json.loads((ROOT / "events/upload.json").read_text())
@@ -131,6 +132,24 @@ def test_crash_counts_even_where_another_images_result_has_its_name(
     printed = capsys.readouterr().out
     assert ('"Crashes"' in printed) == counted
     assert '"Refusals"' not in printed
+
+
+@pytest.mark.parametrize("ending", ["", ".jpg"])
+def test_upload_whose_result_could_have_no_key_is_told_of(
+    s3: S3Client, context: LambdaContext, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    longest = ending.rjust(1024, "x")
+    monkeypatch.setattr(
+        record_failure.s3, "get_object", refusing_keys(record_failure.s3.get_object)
+    )
+    event = json.loads(json.dumps(EVENT))
+    event["detail"]["object"]["key"] = longest
+    record_failure.handler(
+        ended(input=json.dumps(event), error="KeyTooLong", cause="none"), context
+    )
+
+    written = s3.get_object(Bucket="output", Key=longest[:1013] + ".error.json")["Body"].read()
+    assert msgspec.json.decode(written, type=Failure).source.key == longest
 
 
 @pytest.mark.parametrize("missing", ["version-id", "sequencer"])

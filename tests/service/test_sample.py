@@ -41,6 +41,7 @@ from quantization.smoothness import Smoothness
 from quantization.summary import Colors, Summary, draw_evenly
 from tests.conftest import EXECUTION
 from tests.support.fixtures import PngMaker, Uploader
+from tests.support.keys import refusing_keys
 
 shapes = st.tuples(st.integers(1, 40), st.integers(1, 40), st.sampled_from([3, 4]))
 images = arrays(np.uint8, shapes, elements=st.sampled_from([0, 1, 2, 100, 254, 255]))
@@ -350,6 +351,22 @@ def test_palette_that_cannot_be_read_is_refused(
         s3.put_object(Bucket="input", Key="a.gpl", Body=content)
     with pytest.raises(UnreadablePalette, match=said):
         run(upload("a.png", make_png(TWO_COLORS), palette="a.gpl"), context)
+
+
+@pytest.mark.parametrize(
+    "palette", ["../a.gpl", "brands/../../a.gpl", pytest.param("a.gpl".rjust(1025, "x"), id="long")]
+)
+def test_palette_whose_key_s3_does_not_take_is_refused(
+    upload: Uploader,
+    make_png: PngMaker,
+    context: LambdaContext,
+    monkeypatch: pytest.MonkeyPatch,
+    palette: str,
+) -> None:
+    uploaded = upload("photos/a.png", make_png(TWO_COLORS), palette=palette)
+    monkeypatch.setattr(sample.s3, "get_object", refusing_keys(sample.s3.get_object))
+    with pytest.raises(UnreadablePalette, match="cannot be read"):
+        run(uploaded, context)
 
 
 def test_palette_that_may_not_be_read_is_a_fault_of_the_service(

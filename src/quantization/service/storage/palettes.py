@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 MAX_BYTES = 10**6
 """A name of 4 kB for each color of the largest palette."""
 
+# What S3 answers to a key that is too long, or a path that leads out of the bucket: to that without
+# a word but the status.
+_NO_KEY = {"KeyTooLongError", "400"}
+
 
 def fetch_palette(s3: "S3Client", bucket: str, asked: PaletteKey) -> tuple[HexColor, ...]:
     """Read a palette from the current version of its object.
@@ -34,7 +38,7 @@ def fetch_palette(s3: "S3Client", bucket: str, asked: PaletteKey) -> tuple[HexCo
     try:
         response = s3.get_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        if refusal_of(error):
+        if refusal_of(error) or error.response["Error"]["Code"] in _NO_KEY:
             raise UnreadablePalette(f"s3://{bucket}/{key} cannot be read: {error}") from error
         raise
     with response["Body"] as body:

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
 REPORT = "html"
 KEY_HASH = "key_sha256"
-ABSENT = {"404", "NoSuchKey", "NoSuchVersion"}
-"""What S3 answers where there is no object, a HEAD with the first of them."""
+ABSENT = {"404", "NoSuchKey", "NoSuchVersion", "KeyTooLongError"}
+"""What S3 answers where there is no object, a HEAD with the first, and where there can be none."""
 _LOST_RACE = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"}
 
 
