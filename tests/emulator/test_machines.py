@@ -282,8 +282,9 @@ def test_task_is_given_up_after_its_time(patched: Cloud, mended_function: str) -
 def test_task_that_waits_for_its_turn_does_not_use_up_its_time(
     patched: Cloud, mended_function: str
 ) -> None:
-    napping = task(mended_function, 0.5, TimeoutSeconds=1)
-    naps = 4 * 2 * (os.cpu_count() or 1)
+    napping = task(mended_function, 0.5, TimeoutSeconds=5)
+    turns, at_once = 12, 2 * (os.cpu_count() or 1)
+    naps = turns * at_once
     assert patched.run(alone(map_over(napping)), list(range(naps)))["output"] == [0.5] * naps
 
 
