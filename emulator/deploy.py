@@ -32,6 +32,9 @@ TEMPLATE = "template.yaml"
 LINKED = "linked.json"
 """The template of a build that is deployed to the engine, where the layers are already."""
 
+PACKAGES = "packages"
+"""The bucket on the engine to which sam uploads what it deploys."""
+
 SAM = Path(sys.executable).with_name("sam")
 """That of this project, whatever else is on the path."""
 
@@ -80,10 +83,13 @@ def _deploy(
     if deployed.exists() and deployed.read_text() == fingerprint:
         return
 
+    deployed.unlink(missing_ok=True)
     layers.hand_over(build, port)
+    # --resolve-s3 deploys a stack of its own first: cut short there, it never works again.
+    engine.clients(port)("s3").create_bucket(Bucket=PACKAGES)
     _sam(
         *("deploy", "--template-file", str(build / LINKED), "--stack-name", engine.STACK_NAME),
-        *("--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset"),
+        *("--s3-bucket", PACKAGES, "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset"),
         *("--no-fail-on-empty-changeset", "--region", environment["AWS_REGION"]),
         *("--parameter-overrides", *as_sam_takes_them(overrides)),
         environment=environment,

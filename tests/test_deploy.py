@@ -3,6 +3,7 @@
 import threading
 import time
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 from samcli.cli.types import CfnParameterOverridesType
@@ -29,6 +30,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     monkeypatch.setattr(layers, "hand_over", lambda *_: None)
     monkeypatch.setattr(module, "BUILDS", tmp_path / "builds")
     monkeypatch.setattr(engine, "start", engine.endpoint)
+    monkeypatch.setattr(engine, "clients", lambda _port: MagicMock())
     monkeypatch.setattr(engine, "check_port_is_free", lambda *_: None)
     monkeypatch.setattr(engine, "state_directory", lambda _port: tmp_path)
     return called
@@ -54,7 +56,7 @@ def test_engine_starts_while_the_stack_is_built(
     calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def start(_port: int) -> str:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while "build" not in calls:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -97,6 +99,29 @@ def test_other_parameters_do_not_build_anew_but_other_sources_do(
     source.write_text("two")
     deploy(4566, {"KMax": "16"})
     assert calls == ["build", "deploy", "deploy", "build", "deploy"]
+
+
+def test_deployment_that_failed_is_not_taken_for_the_one_before(
+    calls: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.write_text("one")
+    monkeypatch.setattr(module, "_source_files", lambda: [source])
+    monkeypatch.setattr(engine, "ROOT", tmp_path)
+    deploy(4566)
+
+    def fail(*_: object) -> None:
+        raise DeployError
+
+    with monkeypatch.context() as failing:
+        failing.setattr(layers, "hand_over", fail)
+        source.write_text("two")
+        with pytest.raises(DeployError):
+            deploy(4566)
+    source.write_text("one")
+    deploy(4566)
+
+    assert calls == ["build", "deploy", "build", "build", "deploy"]
 
 
 def test_failure_of_sam_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
