@@ -20,8 +20,8 @@ with quick_imports():
     from quantization.service.storage.uploads import as_file, open_upload
 
 OUTPUT_BUCKET = os.environ["OUTPUT_BUCKET"]
-MAX_PIXELS = int(os.environ["MAX_MEGAPIXELS"]) * 10**6
-MAX_BYTES = int(os.environ["MAX_MEGABYTES"]) * 10**6
+MAX_PIXELS = int(float(os.environ["MAX_MEGAPIXELS"]) * 10**6)
+MAX_BYTES = int(float(os.environ["MAX_MEGABYTES"]) * 10**6)
 
 logger = Logger()
 metrics = Metrics()

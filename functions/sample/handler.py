@@ -24,8 +24,8 @@ with quick_imports():
 
 WORK_BUCKET = os.environ["WORK_BUCKET"]
 SAMPLE_SIZE = int(os.environ["SAMPLE_SIZE"])
-MAX_PIXELS = int(os.environ["MAX_MEGAPIXELS"]) * 10**6
-MAX_BYTES = int(os.environ["MAX_MEGABYTES"]) * 10**6
+MAX_PIXELS = int(float(os.environ["MAX_MEGAPIXELS"]) * 10**6)
+MAX_BYTES = int(float(os.environ["MAX_MEGABYTES"]) * 10**6)
 WHOLE_IMAGE = os.environ["WHOLE_IMAGE"] == "true"
 DEFAULTS = default_options(os.environ)
 

@@ -1,5 +1,6 @@
 """Sample, from its request to the claim and the list of K."""
 
+import runpy
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -15,6 +16,7 @@ from hypothesis.extra.numpy import arrays
 from mypy_boto3_s3 import S3Client
 from numpy.typing import NDArray
 
+from emulator.engine import ROOT
 from functions.sample import handler as sample
 from quantization.color import srgb_to_oklab
 from quantization.contract import Upload
@@ -156,6 +158,17 @@ def test_object_that_cannot_be_read_is_told_from_a_fault_of_the_service(
     with pytest.raises(error, match=message[:20]) as raised:
         run(uploaded, context)
     assert type(raised.value) is error
+
+
+@pytest.mark.parametrize("function", ["sample", "render"])
+def test_limits_need_not_be_whole(
+    function: str, monkeypatch: pytest.MonkeyPatch, s3: S3Client
+) -> None:
+    """CloudFormation's numbers have fractions."""
+    monkeypatch.setenv("MAX_MEGAPIXELS", "2.5")
+    monkeypatch.setenv("MAX_MEGABYTES", "1.1")
+    handler = runpy.run_path(str(ROOT / "functions" / function / "handler.py"))
+    assert (handler["MAX_PIXELS"], handler["MAX_BYTES"]) == (2_500_000, 1_100_000)
 
 
 @pytest.mark.parametrize("lacking", [{"version_id": ""}, {"version_id": "null"}, {"sequencer": ""}])
