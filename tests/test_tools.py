@@ -18,6 +18,7 @@ from mypy_boto3_s3 import S3Client
 from samcli.yamlhelper import yaml_parse
 
 from emulator.engine import ROOT
+from tools import delete as deletion
 from tools import samconfig
 from tools.delete import delete
 from tools.deploy import LONGEST_STACK_NAME, check_stack_name
@@ -28,6 +29,7 @@ stack_name = "one"
 parameter_overrides = ["Architecture=arm64", "KMax=16"]
 [default.deploy.parameters]
 region = "eu-central-1"
+profile = "work"
 [other.global.parameters]
 stack_name = "other"
 parameter_overrides = "Architecture=x86_64"
@@ -39,7 +41,7 @@ def test_parameters_are_read_however_sam_lets_them_be_written(tmp_path: Path) ->
     file.write_text(CONFIGURATION)
 
     assert samconfig.read("default", file) == samconfig.Environment(
-        "default", "one", "eu-central-1", {"Architecture": "arm64", "KMax": "16"}
+        "default", "one", "eu-central-1", {"Architecture": "arm64", "KMax": "16"}, "work"
     )
     assert samconfig.read("other", file).parameters == {"Architecture": "x86_64"}
     with pytest.raises(samconfig.ConfigurationError, match="only default, other"):
@@ -155,6 +157,34 @@ def test_work_bucket_is_emptied_by_the_thousand(
     assert calls.count("DeleteObjects") == 2
     assert "DeleteObject" not in calls
     assert s3.list_objects_v2(Bucket="work")["KeyCount"] == 0
+
+
+def test_stack_is_deleted_where_it_was_deployed(
+    s3: S3Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Another of its name may lie where the shell points."""
+    profiles = tmp_path / "config"
+    profiles.write_text("[profile work]\nregion = sa-east-1\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(profiles))
+    there = samconfig.Environment("default", "one", "eu-central-1", {}, "work")
+    monkeypatch.setattr(samconfig, "read", lambda _: there)
+    monkeypatch.setattr(sys, "argv", ["delete"])
+    called: list[str] = []
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: called.extend(map(str, command)))
+    stack = OneStack()
+    asked = []
+
+    def client(session: boto3.Session, service: str) -> Any:
+        asked.append((session.profile_name, session.region_name, service))
+        return stack if service == "cloudformation" else s3
+
+    monkeypatch.setattr(boto3.Session, "client", client)
+    assert deletion.main() == 0
+    assert asked == [
+        ("work", "eu-central-1", "cloudformation"),
+        ("work", "eu-central-1", "s3"),
+    ]
+    assert " --region eu-central-1 --profile work" in " ".join(called)
 
 
 def test_stack_that_is_being_changed_is_left_alone(

@@ -12,7 +12,6 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from emulator.engine import ROOT
@@ -32,7 +31,8 @@ def main() -> int:
     parser.add_argument("--config-env", default="default", help="an environment of samconfig.toml")
     try:
         environment = samconfig.read(parser.parse_args().config_env)
-        return delete(environment, boto3.client("cloudformation"), boto3.client("s3"))
+        session = environment.session()
+        return delete(environment, session.client("cloudformation"), session.client("s3"))
     except (samconfig.ConfigurationError, BotoCoreError, ClientError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -60,6 +60,9 @@ def delete(
             [
                 *("sam", "delete", "--stack-name", name, "--no-prompts"),
                 *("--config-file", samconfig.FILE, "--config-env", environment.name),
+                # sam does not look for them among what it deploys with.
+                *(("--region", environment.region) if environment.region else ()),
+                *(("--profile", environment.profile) if environment.profile else ()),
             ],
             cwd=ROOT,
             check=False,

@@ -12,8 +12,6 @@ import sys
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-import boto3
-
 from emulator.deploy import (
     DeployError,
     as_sam_takes_them,
@@ -53,7 +51,7 @@ def main() -> int:
         environment = samconfig.read(arguments.config_env)
         parameters = environment.parameters | dict(arguments.parameters)
         # Asked for before the build, which takes minutes.
-        if not (arguments.build_only or environment.region or boto3.Session().region_name):
+        if not (arguments.build_only or environment.session().region_name):
             print(NO_REGION.format(environment.name), file=sys.stderr)
             return 1
         check_stack_name(environment)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
+from botocore.exceptions import ProfileNotFound
+
 from emulator.engine import ROOT
 
 FILE = ROOT / "samconfig.toml"
@@ -25,6 +28,20 @@ class Environment:
     region: str | None
     parameters: dict[str, str]
     """Of the template, by name."""
+    profile: str | None = None
+
+    def session(self) -> boto3.Session:
+        """Return a session with what sam deploys with: samconfig.toml goes before the shell.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such profile.
+        """
+        try:
+            return boto3.Session(profile_name=self.profile, region_name=self.region)
+        except ProfileNotFound as error:
+            raise ConfigurationError(str(error)) from error
 
 
 def read(name: str, file: Path = FILE) -> Environment:
@@ -48,4 +65,5 @@ def read(name: str, file: Path = FILE) -> Environment:
         settings["stack_name"],
         settings.get("region"),
         dict(pair.split("=", 1) for pair in pairs),
+        settings.get("profile"),
     )
