@@ -136,3 +136,18 @@ def test_rule_lets_no_window_through_that_every_upload_would_be_refused_for(
         Options(k_min=k_min, k_max=k_max)
     usual = {(1, 64), (2, 8), (8, 16), (8, 32), (8, 64), (10, 20), (16, 64), (32, 64), (64, 96)}
     assert usual | {(k, k) for k in sizes} <= passed
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        *(("", True), ("inventories.2026-eu", True)),
+        # They would be part of an ARN: of all buckets, or of none.
+        *(("*", False), ("s3://inventories", False), ("arn:aws:s3:::inventories", False)),
+    ],
+)
+def test_bucket_of_inventories_is_named_alone(
+    given: str, taken: bool, template: dict[str, Any]
+) -> None:
+    pattern = template["Parameters"]["InventoryBucket"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, given)) == taken
