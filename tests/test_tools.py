@@ -1,6 +1,7 @@
 """What is made of samconfig.toml when a stack is deployed or deleted."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -48,6 +49,32 @@ def test_parameters_are_read_however_sam_lets_them_be_written(tmp_path: Path) ->
         samconfig.read("staging", file)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('[default.global.parameters]\nregion = "eu-central-1"', "no stack_name in default.global"),
+        ("version = 0.1", "no section 'default'"),
+        ("[default", "samconfig.toml: "),
+    ],
+)
+def test_configuration_that_lacks_something_is_told_as_that(
+    content: str, said: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "samconfig.toml"
+    file.write_text(content)
+
+    with pytest.raises(samconfig.ConfigurationError, match=re.escape(said)):
+        samconfig.read("default", file)
+
+
+def test_value_that_is_no_section_is_no_environment(tmp_path: Path) -> None:
+    file = tmp_path / "samconfig.toml"
+    file.write_text(f"version = 0.1\n{CONFIGURATION}")
+
+    with pytest.raises(samconfig.ConfigurationError, match="only default, other"):
+        samconfig.read("version", file)
+
+
 @pytest.fixture
 def deploy(tmp_path: Path) -> Callable[..., tuple[int, str, list[str]]]:
     """Run `tools.deploy` with a `sam` that only writes down how it was called."""
@@ -85,6 +112,29 @@ def test_region_is_asked_for_before_the_build(
 
     assert code != 0
     assert "AWS_DEFAULT_REGION" in said
+    assert called == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "wrong"),
+    [
+        (["Architecture=mips"], {"AWS_DEFAULT_REGION": "eu-central-1"}, "mips"),
+        (["--build-only", "Architecture="], {}, "Architecture"),
+        ([], {"AWS_PROFILE": "nobody"}, "nobody"),
+    ],
+)
+def test_slip_is_told_in_one_line_before_the_build(
+    deploy: Callable[..., tuple[int, str, list[str]]],
+    arguments: list[str],
+    variables: dict[str, str],
+    wrong: str,
+) -> None:
+    code, said, called = deploy(*arguments, **variables)
+
+    (line,) = said.splitlines()
+    assert code == 1
+    assert line.startswith("error: ")
+    assert wrong in line
     assert called == []
 
 

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+from botocore.exceptions import BotoCoreError
+
 from emulator.deploy import (
     DeployError,
     as_sam_takes_them,
@@ -26,6 +28,9 @@ LONGEST_STACK_NAME = 61
 """A state machine's name has at most 80 characters, and one is STACK-backfill-inventory.
 https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html
 """
+
+ARCHITECTURES = ("arm64", "x86_64")
+"""What can be built for."""
 
 PACKED = "packed.json"
 """The template of a build that has the layers as zip files."""
@@ -55,8 +60,13 @@ def main() -> int:
             print(NO_REGION.format(environment.name), file=sys.stderr)
             return 1
         check_stack_name(environment)
-        template = packed(build(parameters["Architecture"]))
-    except (samconfig.ConfigurationError, DeployError) as error:
+        architecture = parameters.get("Architecture")
+        if architecture not in ARCHITECTURES:
+            raise samconfig.ConfigurationError(
+                f"Architecture is {architecture}; choose from {', '.join(ARCHITECTURES)}"
+            )
+        template = packed(build(architecture))
+    except (samconfig.ConfigurationError, DeployError, BotoCoreError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     if arguments.build_only:

@@ -50,14 +50,20 @@ def read(name: str, file: Path = FILE) -> Environment:
     Raises
     ------
     ConfigurationError
-        If there is no such environment.
+        If there is no such environment, it names no stack, or the file is no TOML.
     """
-    sections = tomllib.loads(file.read_text())
+    try:
+        tables = tomllib.loads(file.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{file.name}: {error}") from error
+    sections = {title: table for title, table in tables.items() if isinstance(table, dict)}
     if name not in sections:
         raise ConfigurationError(f"{file.name} has no section {name!r}, only {', '.join(sections)}")
     settings: dict[str, Any] = {}
     for command in ("global", "deploy"):
         settings |= sections[name].get(command, {}).get("parameters", {})
+    if "stack_name" not in settings:
+        raise ConfigurationError(f"{file.name} says no stack_name in {name}.global.parameters")
     overrides = settings.get("parameter_overrides", [])
     pairs = shlex.split(overrides) if isinstance(overrides, str) else overrides
     return Environment(
