@@ -32,6 +32,8 @@ UNKNOWN := $(strip $(filter-out $(VARIABLES),$(GIVEN)))
 ifneq ($(UNKNOWN),)
 $(error $(UNKNOWN): no such variable; choose from $(filter-out %_%,$(VARIABLES)))
 endif
+# A dollar in a name is itself: make would expand it.
+$(foreach name,$(GIVEN),$(eval export override $(name) := $$(value $(name))))
 STRAY := $(filter-out $(COMMANDS) benchmark-% $(SYNCED) $(READY) .tools/uv/bin/uv,$(MAKECMDGOALS))
 ifneq ($(STRAY),)
 $(error $(STRAY): make knows no such command; an image is named so: make run IMAGE="$(STRAY)")

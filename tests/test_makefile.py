@@ -49,6 +49,12 @@ def test_what_there_is_is_taken(arguments: list[str]) -> None:
     assert make("--dry-run", *arguments).returncode == 0
 
 
+def test_value_with_a_dollar_is_taken_as_it_is() -> None:
+    tag = "v$b $(shell echo 9) $$"
+
+    assert f"the tag is {tag}, but" in make("release", f"TAG={tag}").stderr
+
+
 @pytest.mark.parametrize(
     ("module", "port"),
     [
