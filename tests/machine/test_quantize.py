@@ -323,6 +323,26 @@ def test_name_of_nothing_is_seen() -> None:
     assert not seen("$a[b = c]^(>(d = null ? -2 : d), e)[0].f.(g; $h(i))")
 
 
+@pytest.mark.parametrize(
+    ("key", "suffix", "asked"),
+    [
+        ("a.jpg", "", True),
+        ("a.jpg", ".jpg", True),
+        ("a.jpg", ".png", False),
+        ("a/", "", False),
+        ("", "", False),  # Of an empty line in a list of keys.
+    ],
+)
+def test_backfill_leaves_out_what_is_not_asked_for_or_no_key(
+    key: str, suffix: str, asked: bool
+) -> None:
+    text = re.sub(r": \$\{\w+\}", ": 25", BACKFILL.read_text())
+    states = yaml.safe_load(text)["States"]["QuantizeEach"]["ItemProcessor"]["States"]
+    program = jsonata.Jsonata(*expressions(states["CheckKey"]["Choices"]))
+    program.assign("states", {"input": {"key": key, "suffix": suffix}})
+    assert program.evaluate(None) is asked
+
+
 def test_start_of_a_backfill_has_milliseconds() -> None:
     """AWS writes none after a whole second: https://zenn.dev/hr0k/articles/a663524f5ec88e."""
     text = re.sub(r": \$\{\w+\}", ": 25", BACKFILL.read_text())
