@@ -37,7 +37,8 @@ SCRIPTS: dict[str, dict[str, Any]] = {
 def executions(aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Run what may become of an upload on one machine; return the executions' ARNs."""
     run = ScriptedMachine(aws, tmp_path_factory.mktemp("calls"))
-    machine = run.create()
+    # What runs is to run on while it is looked at.
+    machine = run.create(TimeoutSeconds=3600)
     arns = {name: run.start(machine, script) for name, script in SCRIPTS.items()}
 
     def is_scoring(name: str) -> bool:

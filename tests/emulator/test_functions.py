@@ -53,11 +53,11 @@ def test_process_that_ends_is_an_exit_error(cloud: Cloud, ending: str, reason: s
 
 
 def test_overrun_ends_the_process(patched: Cloud) -> None:
-    function = patched.function(PROCESS, Timeout=1)
+    function = patched.function(PROCESS, Timeout=5)
     before = patched.call(function)
     error = patched.call(function, "sleep")
     assert error["errorType"] == "Sandbox.Timedout"
-    assert error["errorMessage"].endswith("Task timed out after 1.00 seconds")
+    assert error["errorMessage"].endswith("Task timed out after 5.00 seconds")
     assert patched.call(function)["process"] != before["process"]
     with pytest.raises(ProcessLookupError):
         os.kill(before["process"], 0)
@@ -87,7 +87,7 @@ def test_concurrent_calls_wait_for_their_turn(cloud: Cloud) -> None:
 
 @pytest.mark.parametrize("ending", ["be killed", "sleep"])
 def test_tmp_outlives_a_process_that_was_ended_in_it(patched: Cloud, ending: str) -> None:
-    function = patched.function(PROCESS, Timeout=1)
+    function = patched.function(PROCESS, Timeout=5)
     before = patched.call(function)
     left = Path(before["tmp"]) / "left"
     left.touch()

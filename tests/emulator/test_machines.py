@@ -259,7 +259,7 @@ def test_events_of_a_call_tell_what_is_called_and_with_what(cloud: Cloud, functi
 
 
 def test_call_that_takes_too_long_is_told_as_that(cloud: Cloud, function: str) -> None:
-    execution = cloud.start(cloud.machine(alone(task(function, 2, TimeoutSeconds=1))))
+    execution = cloud.start(cloud.machine(alone(task(function, 10, TimeoutSeconds=1))))
     assert cloud.ended(execution)["error"] == "States.Timeout"
     kinds = [event["type"] for event in cloud.history(execution)]
     assert "TaskTimedOut" in kinds
@@ -275,7 +275,7 @@ def test_definition_that_cannot_be_read_fails_the_execution(patched: Cloud) -> N
 
 
 def test_task_is_given_up_after_its_time(patched: Cloud, mended_function: str) -> None:
-    ended = patched.run(alone(task(mended_function, 2, TimeoutSeconds=1)))
+    ended = patched.run(alone(task(mended_function, 10, TimeoutSeconds=1)))
     assert ended["error"] == "States.Timeout"
 
 
@@ -289,7 +289,7 @@ def test_task_that_waits_for_its_turn_does_not_use_up_its_time(
 
 
 def test_machine_ends_after_its_time(cloud: Cloud, function: str) -> None:
-    ended = cloud.run(alone(task(function, 2), TimeoutSeconds=1))
+    ended = cloud.run(alone(task(function, 10), TimeoutSeconds=1))
     assert (ended["status"], ended.get("error")) == ("TIMED_OUT", "States.Timeout")
 
 
@@ -300,11 +300,11 @@ def test_machine_that_is_over_in_time_has_succeeded(patched: Cloud) -> None:
 
 def test_stopped_execution_stays_stopped(cloud: Cloud, function: str) -> None:
     napping = alone(map_over(task(function, "{% $states.input %}"), MaxConcurrency=1))
-    execution = cloud.start(cloud.machine(napping), [0.5, "raise"])
+    execution = cloud.start(cloud.machine(napping), [5, "raise"])
     until(lambda: [e for e in cloud.history(execution) if e["type"] == "TaskScheduled"])
     cloud.machines.stop_execution(executionArn=execution)
     # A call made now that this one is over finds the napping one over, too.
-    cloud.call(function, 1)
+    cloud.call(function, 6)
     assert cloud.ended(execution)["status"] == "ABORTED"
     assert cloud.history(execution)[-1]["type"] == "ExecutionAborted"
 

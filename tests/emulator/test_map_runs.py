@@ -165,7 +165,7 @@ def test_map_run_ends_once_more_has_failed_than_is_tolerated(cloud: Cloud, funct
 
 def test_map_run_is_aborted_with_its_execution(cloud: Cloud, function: str) -> None:
     machine = distributed(call(function), MaxConcurrency=1)
-    execution = cloud.start(cloud.machine(machine), {"items": [0.5] * 20})
+    execution = cloud.start(cloud.machine(machine), {"items": [5] * 2 + [0] * 18})
     until(lambda: cloud.machines.list_map_runs(executionArn=execution)["mapRuns"])
     until(lambda: run_of(cloud, execution)["itemCounts"]["running"])
     cloud.machines.stop_execution(executionArn=execution)

@@ -219,7 +219,7 @@ def test_upload_whose_sample_was_tried_again_scores_one_k_after_the_other(
 ) -> None:
     most = {}
     for sample in (None, StorageFault.__name__):
-        ended = machine({"sample": sample, "once": True, "slow": 0.2})
+        ended = machine({"sample": sample, "once": True, "slow": 2})
         running, counts = 0, []
         for event in machine.history(ended):
             running += event["type"] == "MapIterationStarted"
@@ -254,7 +254,7 @@ def test_fault_does_not_change_which_k_compete(machine: ScriptedMachine) -> None
 
 
 def test_slow_k_is_cut_off(machine: ScriptedMachine) -> None:
-    ended = machine({"ks": [8], "slow": 5}, TimeoutSeconds=1)
+    ended = machine({"ks": [8], "slow": 20}, TimeoutSeconds=1)
 
     assert (ended["status"], ended["error"]) == ("FAILED", "States.Timeout")
 

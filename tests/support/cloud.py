@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 
 ROLE = "arn:aws:iam::000000000000:role/any"
-LIMIT_SECONDS = 20.0
+LIMIT_SECONDS = 120.0
 
 
 def free_port() -> int:
@@ -77,7 +77,7 @@ class Cloud:
             Role=ROLE,
             Handler="app.handler",
             Code={"ZipFile": archive({"app.py": code} | settings.pop("files", {}))},
-            **settings,
+            **{"Timeout": 60} | settings,
         )
         return name
 

@@ -16,7 +16,7 @@ from emulator.engine import ROOT
 DEFINITION = ROOT / "statemachine/quantize.asl.yaml"
 EVENT = json.loads((ROOT / "events/upload.json").read_text())
 ROLE = "arn:aws:iam::000000000000:role/quantize"
-LIMIT_SECONDS = 30
+LIMIT_SECONDS = 120
 
 
 def entered(events: list[dict[str, Any]]) -> list[str]:
@@ -35,7 +35,7 @@ class ScriptedMachine:
             "Partition": "aws",
             "MapConcurrency": "25",
             "ScoringWorkflow": "",
-            "TimeLimit": "60",
+            "TimeLimit": "3600",
         }
         code = io.BytesIO()
         with zipfile.ZipFile(code, "w") as archive:
@@ -48,7 +48,7 @@ class ScriptedMachine:
                 Role=ROLE,
                 Handler=f"stubs.{handler}",
                 Code={"ZipFile": code.getvalue()},
-                Timeout=60,
+                Timeout=300,
                 Environment={"Variables": {"CALLS": str(calls)}},
             )
             self._substitutions[f"{name}Function"] = created["FunctionArn"]
