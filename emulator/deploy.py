@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -40,9 +41,27 @@ SAM = Path(sys.executable).with_name("sam")
 
 
 class DeployError(Exception):
-    """sam could not build or deploy; its own output says why."""
+    """sam could not build or deploy, or a file could not be written."""
 
 
+@contextmanager
+def files_are_written() -> Iterator[None]:
+    """Tell of a file that cannot be written, as on a full disk.
+
+    Raises
+    ------
+    DeployError
+
+    """
+    try:
+        yield
+    except OSError as error:
+        # Of a folder that is copied, it has an error for each file: what, where to, and why.
+        why = error.args[0][0][2] if isinstance(error, shutil.Error) else error
+        raise DeployError(str(why)) from error
+
+
+@files_are_written()
 def deploy(port: int, parameters: dict[str, str] | None = None) -> dict[str, str]:
     """Start the engine while this tree is built, and bring its stack up on the engine.
 
@@ -102,6 +121,7 @@ def as_sam_takes_them(parameters: Mapping[str, str]) -> list[str]:
     return [f'{name}="{value}"' for name, value in parameters.items()]
 
 
+@files_are_written()
 def build(architecture: str) -> Path:
     """Bring the build of this tree for one processor up to date, which takes seconds where it is.
 

@@ -46,7 +46,7 @@ class PortTakenError(EngineError):
 
 
 class StartError(EngineError):
-    """The engine's process ended, or did not answer in time, while starting."""
+    """The engine's process ended, did not answer in time, or could not be given its files."""
 
 
 class SetupError(EngineError):
@@ -164,19 +164,26 @@ def start(port: int | None = None, settings: Mapping[str, str] | None = None) ->
 
     """
     port = default_port() if port is None else port
-    with _one_at_a_time():
-        if is_running(port):
-            return endpoint(port)
-        check_port_is_free(port, PORT_VARIABLE)
-        sync(ENGINE_ENVIRONMENT, "engine")
-        sync(RUNTIME_ENVIRONMENT, "runtime")
-        try:
-            _launch(port, settings or {})
-            _wait_until_healthy(port)
-        except BaseException:
-            _kill(port)  # above all on Ctrl-C: what was not reported is not left running
-            raise
+    try:
+        with _one_at_a_time():
+            _start(port, settings or {})
+    except OSError as error:
+        raise StartError(str(error)) from error
     return endpoint(port)
+
+
+def _start(port: int, settings: Mapping[str, str]) -> None:
+    if is_running(port):
+        return
+    check_port_is_free(port, PORT_VARIABLE)
+    sync(ENGINE_ENVIRONMENT, "engine")
+    sync(RUNTIME_ENVIRONMENT, "runtime")
+    try:
+        _launch(port, settings)
+        _wait_until_healthy(port)
+    except BaseException:
+        _kill(port)  # above all on Ctrl-C: what was not reported is not left running
+        raise
 
 
 def stop(port: int | None = None) -> bool:

@@ -1,5 +1,8 @@
 """The local engine's stack is built and deployed once, whoever asks for it at the same time."""
 
+import errno
+import os
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -11,6 +14,7 @@ from samcli.cli.types import CfnParameterOverridesType
 from emulator import deploy as module
 from emulator import engine, layers
 from emulator.deploy import DeployError, as_sam_takes_them, deploy
+from tests.support.cloud import free_port
 
 
 @pytest.fixture
@@ -122,6 +126,40 @@ def test_deployment_that_failed_is_not_taken_for_the_one_before(
     deploy(4566)
 
     assert calls == ["build", "deploy", "build", "build", "deploy"]
+
+
+def test_folder_that_takes_no_files_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(engine, "HOME", tmp_path / "file" / "engine")
+    monkeypatch.setattr(module, "BUILDS", tmp_path / "file" / "builds")
+
+    with pytest.raises(engine.StartError, match=r"^\[Errno 20\] Not a directory: .*/engine'$"):
+        engine.start(free_port())
+    with pytest.raises(DeployError, match=r"^\[Errno 20\] Not a directory: .*/builds'$"):
+        module.build("arm64")
+
+
+@pytest.mark.usefixtures("calls")
+def test_disk_that_is_full_of_layers_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    layer = tmp_path / "layer"
+    layer.mkdir()
+    for name in ("one.so", "two.so"):
+        (layer / name).touch()
+
+    def copy(source: str, target: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), target)
+
+    def hand_over(*_: object) -> None:
+        shutil.copytree(layer, tmp_path / "unpacked", copy_function=copy)
+
+    monkeypatch.setattr(layers, "hand_over", hand_over)
+
+    with pytest.raises(DeployError, match=r"^\[Errno 28\] No space left on device: '.*\.so'$"):
+        deploy(4566)
 
 
 def test_failure_of_sam_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

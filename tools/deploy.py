@@ -18,6 +18,7 @@ from emulator.deploy import (
     DeployError,
     as_sam_takes_them,
     build,
+    files_are_written,
     one_at_a_time,
     write_template,
 )
@@ -97,6 +98,7 @@ def check_stack_name(environment: samconfig.Environment) -> None:
         )
 
 
+@files_are_written()
 def packed(build: Path) -> Path:
     """Pack a build's layers into zip files, if that was not done, and return the template of these.
 
