@@ -164,7 +164,8 @@ def server(port: int, console: Console) -> ThreadingHTTPServer:
                 case ["executions" | "express" as kind, arn]:
                     show = console.execution if kind == "executions" else console.express
                     step = asked.get("step", "")
-                    event = int(step) if step.isdecimal() else 0
+                    # Longer ones are no event's, and int refuses some of them.
+                    event = int(step) if step.isdecimal() and len(step) < 20 else 0
                     return "text/html", show(unquote(arn), asked.get("state", ""), event)
                 case ["executions", arn, "history.json"]:
                     return "application/json", console.history(unquote(arn))

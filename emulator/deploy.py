@@ -21,7 +21,10 @@ from samcli.yamlhelper import yaml_dump, yaml_parse
 
 from emulator import engine, layers
 
-SOURCES = ("template.yml", "statemachine", "functions", "layers", "src/quantization")
+SOURCES = (
+    *("template.yml", "statemachine", "functions", "layers", "src/quantization"),
+    *("emulator/deploy.py", "emulator/layers.py"),  # They make of sam's build what is deployed.
+)
 ARCHITECTURE = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
 """Of this machine, in AWS's words: the engine runs the functions natively."""
 

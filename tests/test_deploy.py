@@ -128,6 +128,10 @@ def test_deployment_that_failed_is_not_taken_for_the_one_before(
     assert calls == ["build", "deploy", "build", "build", "deploy"]
 
 
+def test_what_prepares_a_build_is_of_its_sources() -> None:
+    assert {Path(module.__file__), Path(layers.__file__)} <= {*module._source_files()}
+
+
 def test_folder_that_takes_no_files_is_told_in_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -316,6 +316,13 @@ def test_address_of_nothing_and_another_sites_name_are_refused(
     refused.value.close()
 
 
+def test_step_that_is_none_shows_the_execution(console: str, executions: dict[str, str]) -> None:
+    for step in ("x", "-1", "²", "1" * 5000):
+        address = f"{console}/executions/{quote(executions['done'])}?step={quote(step)}"
+        with urllib.request.urlopen(address) as answer:
+            assert "Choose a state" in answer.read().decode()
+
+
 def test_nothing_can_be_changed(console: str) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(console, data=b"")
