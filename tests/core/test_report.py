@@ -4,6 +4,7 @@ import io
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -374,6 +375,14 @@ def test_console_is_that_of_the_partition(arn: str, start: str) -> None:
     assert url is not None
     assert url.startswith(start)
     assert url.endswith(f"#/v2/executions/details/{arn}")
+
+
+def test_console_finds_the_execution_of_a_backfill_by_its_beginning(preview: Preview) -> None:
+    arn = "arn:aws:states:eu-west-1:1:express:m:n:u"
+    began = datetime(2026, 1, 1, 0, 1, 0, 250_000, UTC)
+
+    page = unescape(report(result_with(execution=arn), preview, {}, began))
+    assert f'#/express-executions/details/{arn}?startDate=1767225600250"' in page
 
 
 def test_local_engine_has_no_console() -> None:

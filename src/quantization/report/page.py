@@ -9,6 +9,7 @@ import hashlib
 import json
 from base64 import b64encode
 from collections.abc import Mapping
+from datetime import datetime
 from html import escape
 from pathlib import Path
 from string import Template
@@ -75,7 +76,12 @@ _STYLE = THEME + _read("page.css")
 _SCRIPT = "\n".join(map(_read, ("recolor.js", "palette_files.js", "page.js")))
 
 
-def report(result: Result, preview: Preview, seconds: Mapping[str, float]) -> str:
+def report(
+    result: Result,
+    preview: Preview,
+    seconds: Mapping[str, float],
+    began: datetime | None = None,
+) -> str:
     """Write the report.
 
     Parameters
@@ -85,6 +91,8 @@ def report(result: Result, preview: Preview, seconds: Mapping[str, float]) -> st
         Of the whole original.
     seconds : mapping of str to float
         How long each state took, in their order.
+    began : datetime, optional
+        When the execution's first state did, if there was an execution.
 
     Returns
     -------
@@ -111,7 +119,7 @@ def report(result: Result, preview: Preview, seconds: Mapping[str, float]) -> st
         swatches="\n".join(map(_swatch, result.palette)),
         files=_files(result, name),
         data=_data(result, name),
-        facts="\n".join(_facts(result, seconds)),
+        facts="\n".join(_facts(result, seconds, began)),
         **_scores(result),
     )
     room = MAX_BYTES - len(page.encode())
@@ -120,19 +128,25 @@ def report(result: Result, preview: Preview, seconds: Mapping[str, float]) -> st
     return page.replace("$original", url, 1)
 
 
-def console_url(execution: str) -> str | None:
+def console_url(execution: str, began: datetime | None = None) -> str | None:
     """Return the page of an execution in the AWS console, or None for one of a local engine.
 
     Parameters
     ----------
     execution : str
         ARN.
+    began : datetime, optional
+        When its first state did. An Express workflow's page is made from its logs, which
+        the console looks for from a minute before.
     """
-    _, partition, _, region, account, *_ = execution.split(":")
+    _, partition, _, region, account, kind, *_ = execution.split(":")
     if partition not in CONSOLES or account == "000000000000":
         return None
-    console = f"{region}.{CONSOLES[partition]}"
-    return f"https://{console}/states/home?region={region}#/v2/executions/details/{execution}"
+    page = f"v2/executions/details/{execution}"
+    if kind == "express" and began:
+        start = int((began.timestamp() - 60) * 1000)
+        page = f"express-executions/details/{execution}?startDate={start}"
+    return f"https://{region}.{CONSOLES[partition]}/states/home?region={region}#/{page}"
 
 
 def _source_hash(text: str) -> str:
@@ -283,9 +297,9 @@ def _number(value: float | None, digits: int) -> str:
     return "&ndash;" if value is None else f"{value:,.{digits}f}"
 
 
-def _facts(result: Result, seconds: Mapping[str, float]) -> list[str]:
+def _facts(result: Result, seconds: Mapping[str, float], began: datetime | None) -> list[str]:
     return [
-        *_origin(result),
+        *_origin(result, began),
         _definition(
             "time",
             escape(
@@ -298,12 +312,12 @@ def _facts(result: Result, seconds: Mapping[str, float]) -> list[str]:
     ]
 
 
-def _origin(result: Result) -> list[str]:
+def _origin(result: Result, began: datetime | None) -> list[str]:
     """Return what the service knows of where a result comes from."""
     source, execution = result.source, escape(result.execution)
     if not execution:
         return []
-    url = console_url(result.execution)
+    url = console_url(result.execution, began)
     return [
         _definition("source", escape(f"s3://{source.bucket}/{source.key}")),
         _definition("version", escape(source.version_id)),

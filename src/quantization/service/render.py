@@ -50,7 +50,8 @@ class Rendering(NamedTuple):
 
     def report(self, result: Result) -> str:
         """Return the report of the result."""
-        return report(result, self.preview, self.seconds)
+        began = min(self.request.state_entered_at.values())
+        return report(result, self.preview, self.seconds, began)
 
     def describe(self, version_id: str) -> tuple[Result, str]:
         """Return both."""
