@@ -113,6 +113,17 @@ def test_crash_is_told_as_none_of_the_images_fault(
     assert "redrive" in failure.advice
 
 
+def test_crash_in_a_backfill_is_not_told_to_be_redriven(
+    recorded: Callable[[], Failure], context: LambdaContext
+) -> None:
+    """AWS redrives no Express workflow."""
+    arn = "arn:aws:states:us-east-1:123456789012:express:quantize:first:1"
+    record_failure.handler(ended(error="KeyError", cause="none", executionArn=arn), context)
+
+    assert "start the backfill again" in recorded().advice
+    assert "redrive" not in recorded().advice
+
+
 @pytest.mark.parametrize(("error", "counted"), [("KeyError", True), ("ObjectGone", False)])
 def test_crash_counts_even_where_another_images_result_has_its_name(
     s3: S3Client,

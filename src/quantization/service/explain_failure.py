@@ -6,7 +6,7 @@ from quantization.contract import Failure, Upload
 from quantization.errors import REFUSALS
 from quantization.service.messages import ExecutionStatusChange, ObjectCreated, RecolorRequest
 
-OPERATOR = "It is not the image's fault. The service's operator can redrive the execution."
+OPERATOR = "It is not the image's fault. The service's operator can {}."
 """The advice for every error that is no refusal."""
 
 
@@ -23,11 +23,17 @@ def explain_failure(ended: ExecutionStatusChange) -> Failure | None:
         return None
     error = ended.error or {"TIMED_OUT": "States.Timeout"}.get(ended.status, ended.status)
     refusal = REFUSALS.get(error)
+    # Backfills run it as an Express workflow, which AWS cannot redrive.
+    express = ":express:" in ended.execution_arn
+    again = "start the backfill again" if express else "redrive the execution"
+    # Backfills run it as an Express workflow, which AWS cannot redrive.
+    express = ":express:" in ended.execution_arn
+    again = "start the backfill again" if express else "redrive the execution"
     return Failure(
         source=upload,
         error=error,
         message=_message(ended.cause, upload) or f"the execution ended as {ended.status}",
-        advice=refusal.advice if refusal else OPERATOR,
+        advice=refusal.advice if refusal else OPERATOR.format(again),
         execution=ended.execution_arn,
     )
 
