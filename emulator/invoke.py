@@ -23,7 +23,8 @@ from urllib.parse import urlsplit
 import docker
 from docker.errors import DockerException
 
-from emulator.deploy import ARCHITECTURE, SAM, build
+from emulator import engine
+from emulator.deploy import ARCHITECTURE, SAM, DeployError, build
 from emulator.engine import HOST, ROOT
 
 EVENTS = {
@@ -47,15 +48,31 @@ def invoke(function: str, event: Path, variables: Path, options: list[str]) -> s
         JSON files as sam takes them; the variables name the engine as AWS_ENDPOINT_URL_S3.
     options : list of str
         Further options of ``sam local invoke``.
+
+    Raises
+    ------
+    engine.EngineError
+        If that engine does not run.
+    DeployError
+        If sam cannot build.
+    DockerException
+        If no container engine answers.
+    subprocess.CalledProcessError
+        If sam fails, which says why.
     """
     values = json.loads(variables.read_text())
-    engine = urlsplit(values["Parameters"]["AWS_ENDPOINT_URL_S3"])
+    port = urlsplit(values["Parameters"]["AWS_ENDPOINT_URL_S3"]).port or 80
+    if not engine.is_running(port):
+        raise engine.EngineError(
+            f"no engine runs on port {port}, which {variables.name} names;"
+            " `make run` starts one, `make events` records it"
+        )
     with contextlib.closing(docker.from_env()) as client:
         network = client.networks.get("bridge")
         gateway = network.attrs["IPAM"]["Config"][0]["Gateway"]
         if client.images.list(name=IMAGE):
             options = ["--skip-pull-image", *options]
-    with relay(gateway, engine.port or 80) as address, tempfile.TemporaryDirectory() as folder:
+    with relay(gateway, port) as address, tempfile.TemporaryDirectory() as folder:
         values["Parameters"]["AWS_ENDPOINT_URL_S3"] = f"http://{address}"
         seen_from_inside = Path(folder) / "env.json"
         seen_from_inside.write_text(json.dumps(values))
@@ -103,6 +120,8 @@ def main() -> None:
         print(invoke(arguments.function, EVENTS[arguments.function], ROOT / "env.json", options))
     except DockerException as error:
         sys.exit(f"no container engine answers; start one, or emulator/podman/serve ({error})")
+    except (engine.EngineError, DeployError) as error:
+        sys.exit(f"error: {error}")
     except subprocess.CalledProcessError as error:
         sys.exit(error.returncode)  # sam has said why
 

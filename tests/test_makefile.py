@@ -1,5 +1,6 @@
 """Slips on make's command line are refused, and what it builds may lie in any folder."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -8,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from emulator import engine
 from emulator.engine import ROOT
+from emulator.invoke import EVENTS, invoke
+from tests.support.cloud import free_port
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -79,6 +83,15 @@ def test_port_that_is_none_is_bad_usage(module: str, port: str) -> None:
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert f"'{port}' is not a port from 1024 to 65535" in done.stderr.splitlines()[-1]
+
+
+def test_function_is_not_invoked_where_no_engine_runs(tmp_path: Path) -> None:
+    variables = tmp_path / "env.json"
+    endpoint = engine.endpoint(free_port())
+    variables.write_text(json.dumps({"Parameters": {"AWS_ENDPOINT_URL_S3": endpoint}}))
+
+    with pytest.raises(engine.EngineError, match="no engine runs on port"):
+        invoke("SampleFunction", EVENTS["SampleFunction"], variables, [])
 
 
 @pytest.mark.parametrize("what", ["arm64", "x86_64", "function"])
