@@ -28,17 +28,17 @@ SCRIPTS: dict[str, dict[str, Any]] = {
     "refused": {"sample": "UnsupportedImage"},
     "crashed": {"score": {"9": "StorageRejected"}},
     "tried again": {"render": "StorageFault", "once": True},
-    "running": {"slow": 3600, "ks": [8]},
-    "stopped": {"slow": 3600, "ks": [8]},
+    "running": {"held": True, "ks": [8]},
+    "stopped": {"held": True, "ks": [8]},
 }
 
 
 @pytest.fixture(scope="module")
-def executions(aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def executions(aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Run what may become of an upload on one machine; return the executions' ARNs."""
     run = ScriptedMachine(aws, tmp_path_factory.mktemp("calls"))
     # What runs is to run on while it is looked at.
-    machine = run.create(TimeoutSeconds=3600)
+    machine = run.create(TimeoutSeconds=900)
     arns = {name: run.start(machine, script) for name, script in SCRIPTS.items()}
 
     def is_scoring(name: str) -> bool:
@@ -53,7 +53,8 @@ def executions(aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     for name, arn in arns.items():
         if name != "running":
             run.ended(arn)
-    return {"machine": machine, **arns}
+    yield {"machine": machine, **arns}
+    run.let_go()
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,10 @@
 
 The key is JSON: ``{"sample": ERROR}``, ``{"render": ERROR}``, ``{"score": {K: ERROR}}`` raise an
 error of that name; ``{"once": true}`` raises each only on the first call; ``{"slow": SECONDS}``
-makes ScoreK sleep; ``{"silhouettes": {K: VALUE}}`` and ``{"errors": {K: VALUE}}`` set what ScoreK
-returns; ``{"options": {NAME: VALUE}}`` is what the upload asks for, and ``{"given": SCORE}``
-is of its palette.
+makes ScoreK sleep, and ``{"held": true}`` makes it wait until the test lets go;
+``{"silhouettes": {K: VALUE}}`` and ``{"errors": {K: VALUE}}`` set what ScoreK returns;
+``{"options": {NAME: VALUE}}`` is what the upload asks for, and ``{"given": SCORE}`` is of its
+palette.
 """
 
 import json
@@ -12,6 +13,8 @@ import os
 import time
 from pathlib import Path
 from typing import Any
+
+LET_GO = "let go"
 
 
 def sample(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -42,6 +45,8 @@ def score_k(event: dict[str, Any], _context: object) -> dict[str, Any]:
     script = json.loads(event["summary"]["key"])
     k = str(event["k"])
     time.sleep(script.get("slow", 0))
+    while script.get("held") and not (Path(os.environ["CALLS"]) / LET_GO).exists():
+        time.sleep(0.1)
     play(script.get("score", {}) | {"once": script.get("once")}, k, event["execution"])
     return {
         "k": event["k"],
