@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from samcli.yamlhelper import yaml_parse
 
 from emulator.engine import ROOT
 from tools import delete as deletion
-from tools import samconfig
+from tools import gallery, samconfig
 from tools.delete import delete
 from tools.deploy import LONGEST_STACK_NAME, check_stack_name
 
@@ -244,3 +245,17 @@ def test_stack_that_is_being_changed_is_left_alone(
 
     assert delete(samconfig.Environment("default", "one", None, {}), changing, s3) == 1
     assert "UPDATE_IN_PROGRESS" in capsys.readouterr().err
+
+
+def test_gallery_is_left_alone_where_its_pictures_cannot_be_taken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photo.png").touch()
+    monkeypatch.setattr(gallery, "FOLDER", tmp_path)
+    monkeypatch.setattr(gallery, "EXHIBITS", [])
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+
+    assert gallery.main() == 1
+
+    assert capsys.readouterr().err == "error: no Chromium: apt-get install chromium\n"
+    assert (tmp_path / "photo.png").exists()

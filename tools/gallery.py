@@ -14,7 +14,7 @@ from quantization.report.charts import curves
 from quantization_client.finding import sample_image
 from tools.exhibits import EXHIBITS, Shown, error_of, kilobytes, show
 from tools.hero import Pair, hero
-from tools.screenshots import take
+from tools.screenshots import NoBrowserError, browser, take
 
 FOLDER = ROOT / "docs/gallery"
 README_PICTURES = ROOT / "docs/images"
@@ -44,6 +44,11 @@ CELL = """\
 
 def main() -> int:
     """Run the command line."""
+    try:
+        browser()  # Otherwise this would be told only after half the pictures.
+    except NoBrowserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     exhibits = []

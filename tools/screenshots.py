@@ -23,6 +23,20 @@ def chromium() -> str | None:
     return next(filter(None, map(shutil.which, names)), None)
 
 
+def browser() -> str:
+    """Return where Chromium is.
+
+    Raises
+    ------
+    NoBrowserError
+
+    """
+    found = chromium()
+    if found is None:
+        raise NoBrowserError("no Chromium: apt-get install chromium")
+    return found
+
+
 def take(page: Path, picture: Path, width: int = DESKTOP[0], height: int = DESKTOP[1]) -> None:
     """Write what a window of a size shows of a page.
 
@@ -31,13 +45,11 @@ def take(page: Path, picture: Path, width: int = DESKTOP[0], height: int = DESKT
     NoBrowserError
 
     """
-    browser = chromium()
-    if browser is None:
-        raise NoBrowserError("no Chromium: apt-get install chromium")
+    program = browser()
     with TemporaryDirectory() as profile:
         subprocess.run(
             [
-                *(browser, "--headless=new", "--no-sandbox", "--hide-scrollbars"),
+                *(program, "--headless=new", "--no-sandbox", "--hide-scrollbars"),
                 f"--user-data-dir={profile}",
                 *(f"--window-size={width},{height}", f"--screenshot={picture.resolve()}"),
                 page.resolve().as_uri(),
