@@ -42,6 +42,19 @@ def definition_in_s3_may_be_yaml(stock: Any, props: dict[str, Any]) -> str:
     return definition
 
 
+@patch(stepfunctions, "_evaluate_jsonata_choice_rule", "rule, raw_input, ctx")
+def condition_is_true_or_false(_stock: Any, rule: State, data: object, context: Context) -> bool:
+    """Fail a Choice whose condition is neither true nor false.
+
+    AWS: a condition is true or false, and a value of another type a States.QueryEvaluationError.
+    https://docs.aws.amazon.com/step-functions/latest/dg/state-choice.html
+    https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
+    Stock: all that is not empty counts as true.
+    """
+    holds: bool = stepfunctions._jsonata_state_field(rule, "Condition", "boolean", data, context)
+    return holds
+
+
 # Time limits and retries
 
 

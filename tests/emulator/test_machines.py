@@ -162,6 +162,23 @@ def test_choice_and_failure_may_be_expressions(patched: Cloud) -> None:
     assert patched.run(machine, {"k": 1})["status"] == "SUCCEEDED"
 
 
+@pytest.mark.parametrize("condition", ["{% $states.input %}", "{% 'true' %}", "{% 1 %}"])
+def test_condition_is_true_or_false(cloud: Cloud, condition: str) -> None:
+    machine = {
+        "StartAt": "It",
+        "States": {
+            "It": {
+                "Type": "Choice",
+                "Choices": [{"Condition": condition, "Next": "Pass"}],
+                "Default": "Pass",
+            },
+            "Pass": {"Type": "Pass", "End": True},
+        },
+    }
+    ended = cloud.run(machine, {"k": 2})
+    assert (ended["status"], ended.get("error")) == ("FAILED", "States.QueryEvaluationError")
+
+
 def map_over(
     state: dict[str, Any], items: str = "{% $states.input %}", **fields: Any
 ) -> dict[str, Any]:
