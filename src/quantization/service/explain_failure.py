@@ -26,9 +26,6 @@ def explain_failure(ended: ExecutionStatusChange) -> Failure | None:
     # Backfills run it as an Express workflow, which AWS cannot redrive.
     express = ":express:" in ended.execution_arn
     again = "start the backfill again" if express else "redrive the execution"
-    # Backfills run it as an Express workflow, which AWS cannot redrive.
-    express = ":express:" in ended.execution_arn
-    again = "start the backfill again" if express else "redrive the execution"
     return Failure(
         source=upload,
         error=error,
