@@ -40,6 +40,16 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     return called
 
 
+@pytest.fixture
+def source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Return the one file that builds are made of; it says "one"."""
+    file = tmp_path / "source"
+    file.write_text("one")
+    monkeypatch.setattr(module, "_source_files", lambda: [file])
+    monkeypatch.setattr(engine, "ROOT", tmp_path)
+    return file
+
+
 def test_sam_reads_parameters_as_they_are() -> None:
     parameters = {"KmsKeyArn": "", "FormerKmsKeyArns": "arn:a,arn:b", "KMax": "16"}
     read = CfnParameterOverridesType().convert(as_sam_takes_them(parameters), None, None)
@@ -89,13 +99,8 @@ def test_port_of_another_program_is_told_before_anything_is_built(
 
 
 def test_other_parameters_do_not_build_anew_but_other_sources_do(
-    calls: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    calls: list[str], source: Path
 ) -> None:
-    source = tmp_path / "source"
-    source.write_text("one")
-    monkeypatch.setattr(module, "_source_files", lambda: [source])
-    monkeypatch.setattr(engine, "ROOT", tmp_path)
-
     deploy(4566)
     deploy(4566, {"KMax": "16"})
     assert calls == ["build", "deploy", "deploy"]
@@ -106,12 +111,8 @@ def test_other_parameters_do_not_build_anew_but_other_sources_do(
 
 
 def test_deployment_that_failed_is_not_taken_for_the_one_before(
-    calls: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    calls: list[str], source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = tmp_path / "source"
-    source.write_text("one")
-    monkeypatch.setattr(module, "_source_files", lambda: [source])
-    monkeypatch.setattr(engine, "ROOT", tmp_path)
     deploy(4566)
 
     def fail(*_: object) -> None:
